@@ -1,0 +1,165 @@
+//! Names: apps, users, devices, sessions, connections. A value of these types is well-formed by construction.
+
+use std::fmt;
+
+/// An application: a tenant of the server (R1.1). Above 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AppId(u64);
+
+impl AppId {
+    /// `None` for 0.
+    #[must_use]
+    pub fn new(id: u64) -> Option<AppId> {
+        (id > 0).then_some(AppId(id))
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for AppId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Bytes a user id may have (R1.2).
+pub const USER_ID_BYTES_MAX: usize = 32;
+
+/// An account's name: 1 to 32 bytes of printable ASCII (R1.2). Inline, no allocation.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UserId {
+    bytes: [u8; USER_ID_BYTES_MAX],
+    len: u8,
+}
+
+/// The text is not a user id (7003).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidUserId;
+
+impl UserId {
+    /// Checks R1.2.
+    pub fn new(text: &str) -> Result<UserId, InvalidUserId> {
+        let source = text.as_bytes();
+        let printable = source.iter().all(|byte| (0x20..=0x7e).contains(byte));
+        if source.is_empty() || source.len() > USER_ID_BYTES_MAX || !printable {
+            return Err(InvalidUserId);
+        }
+        let mut bytes = [0; USER_ID_BYTES_MAX];
+        bytes[..source.len()].copy_from_slice(source);
+        Ok(UserId { bytes, len: source.len() as u8 })
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..usize::from(self.len)]).expect("ASCII by construction")
+    }
+}
+
+impl fmt::Debug for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+/// An account of an app. Nothing crosses apps (R1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UserKey {
+    /// The app.
+    pub app: AppId,
+    /// The account.
+    pub user: UserId,
+}
+
+/// What kind of device (R1.3). A platform this version does not know is [`Platform::Other`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Platform {
+    /// Any other.
+    Other = 0,
+    /// iPhone.
+    Ios = 1,
+    /// Android.
+    Android = 2,
+    /// A browser.
+    Web = 3,
+    /// Windows.
+    Windows = 4,
+    /// macOS.
+    Mac = 5,
+    /// Linux.
+    Linux = 6,
+    /// iPad.
+    Ipad = 7,
+}
+
+impl Platform {
+    /// All, in the order of their numbers.
+    pub const ALL: [Platform; 8] = [
+        Platform::Other,
+        Platform::Ios,
+        Platform::Android,
+        Platform::Web,
+        Platform::Windows,
+        Platform::Mac,
+        Platform::Linux,
+        Platform::Ipad,
+    ];
+
+    /// The name used on the wire, in options and in webhooks.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Platform::Other => "Other",
+            Platform::Ios => "iOS",
+            Platform::Android => "Android",
+            Platform::Web => "Web",
+            Platform::Windows => "Windows",
+            Platform::Mac => "Mac",
+            Platform::Linux => "Linux",
+            Platform::Ipad => "iPad",
+        }
+    }
+
+    /// The platform of that name; [`Platform::Other`] for an unknown one.
+    #[must_use]
+    pub fn from_name(name: &str) -> Platform {
+        Platform::ALL.into_iter().find(|platform| platform.name() == name).unwrap_or(Platform::Other)
+    }
+
+    /// Its bit in a set of platforms.
+    #[must_use]
+    pub fn bit(self) -> u32 {
+        1 << (self as u8)
+    }
+}
+
+/// Bytes an instance id may have.
+pub const INSTANCE_BYTES_MAX: usize = 64;
+
+/// One client instance of an account (R1.3). The instance has 1 to 64 bytes; the wire checks it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DeviceKey {
+    /// What kind of device.
+    pub platform: Platform,
+    /// Tells it from others of its platform.
+    pub instance: Box<str>,
+}
+
+/// The number of a login. Unique per user and rising, also across server restarts (R8.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(pub u64);
+
+/// Names one connection of a node; chosen by the gateway, opaque to the rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(pub u64);

@@ -1,0 +1,97 @@
+//! What others may see of a user: common status, custom status, since when, at which version, why.
+
+use crate::time::Wall;
+
+/// The common status (R2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Status {
+    /// At least one live device (R2.1).
+    Online = 1,
+    /// No live device, and at least one went away without a logout (R2.2).
+    Offline = 2,
+    /// Registered and never logged in, or every device logged out (R2.3).
+    Unlogined = 3,
+}
+
+/// Why a presence last changed (R6.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Reason {
+    /// A device logged in.
+    Login = 1,
+    /// The last device logged out.
+    Logout = 2,
+    /// The last connection ended (FIN, RST).
+    LinkClosed = 3,
+    /// The last connection fell silent.
+    Timeout = 4,
+    /// The custom status was set or cleared by the user.
+    CustomStatus = 5,
+    /// The backend kicked the account (R8.7).
+    Kicked = 6,
+    /// The UserSig of the last device expired (R8.4).
+    Expired = 7,
+    /// The server did it: registration, restart, deletion.
+    Server = 8,
+}
+
+/// Orders the presences of one user (R6.5). Below 2^53.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Version(pub u64);
+
+/// A custom status: UTF-8 without U+0000, of bounded length (R3.1). Empty: none. Checked by [`CustomStatus::new`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CustomStatus(Box<str>);
+
+/// Why a text cannot be a custom status (R3.1, 6017).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InvalidCustomStatus {
+    /// More than this many bytes.
+    TooLong {
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// It holds U+0000.
+    HasNul,
+}
+
+impl CustomStatus {
+    /// Checks R3.1.
+    pub fn new(text: &str, bytes_max: usize) -> Result<CustomStatus, InvalidCustomStatus> {
+        if text.len() > bytes_max {
+            return Err(InvalidCustomStatus::TooLong { bytes_max });
+        }
+        if text.contains('\0') {
+            return Err(InvalidCustomStatus::HasNul);
+        }
+        Ok(CustomStatus(text.into()))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// What others may see of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Presence {
+    /// The common status.
+    pub status: Status,
+    /// Empty unless ONLINE (R3.3).
+    pub custom: CustomStatus,
+    /// Raised by each change.
+    pub version: Version,
+    /// Server time of the last change.
+    pub since: Wall,
+    /// Why it last changed.
+    pub reason: Reason,
+}

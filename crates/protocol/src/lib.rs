@@ -1,0 +1,12 @@
+//! The wire: `presence.proto`, framing, UserSig and the numbered errors.
+//!
+//! The only crate that names the fields of a protobuf type. The client and the node speak [`message`] types; bytes and
+//! protobuf stay inside. Everything here is pure.
+#![forbid(unsafe_code)]
+
+pub mod errors;
+pub mod frame;
+pub mod message;
+pub mod user_sig;
+#[allow(missing_docs, clippy::all, clippy::pedantic)] // generated; documented in presence.proto
+mod wire;

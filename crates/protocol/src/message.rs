@@ -1,0 +1,227 @@
+//! The messages as the client and the node speak them, and their way to and from bytes.
+
+use bytes::{Bytes, BytesMut};
+use presence::ids::{SessionId, UserId};
+use presence::status::{Presence, Version};
+
+/// What a client asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// R8.1.
+    Login(LoginRequest),
+    /// R8.8.
+    Logout,
+    /// R8.4.
+    RenewUserSig {
+        /// The new one.
+        user_sig: String,
+    },
+    /// R3.
+    SetSelfStatus {
+        /// Empty clears.
+        custom_status: String,
+    },
+    /// R4.
+    GetUserStatus {
+        /// As the caller gave them.
+        user_ids: Vec<String>,
+    },
+    /// R5.1.
+    Subscribe {
+        /// As the caller gave them.
+        user_ids: Vec<String>,
+    },
+    /// R5.7; none: the whole list.
+    Unsubscribe {
+        /// As the caller gave them.
+        user_ids: Vec<String>,
+    },
+    /// R5.9.
+    GetSubscriptions,
+    /// R9.1.
+    GetFriends,
+    /// R5.8.
+    RestoreSubscriptions {
+        /// The generation of the cleared list.
+        list_generation: u64,
+        /// Oldest first.
+        user_ids: Vec<String>,
+    },
+    /// A body this version does not know: answered with 7013.
+    Unknown,
+}
+
+/// See `Login` in presence.proto. Its `Debug` does not show the UserSig.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LoginRequest {
+    /// The app, as sent.
+    pub sdk_app_id: u64,
+    /// The account, as sent.
+    pub user_id: String,
+    /// A secret.
+    pub user_sig: String,
+    /// Name of the platform.
+    pub platform: String,
+    /// The device's instance id.
+    pub instance: String,
+    /// The login this one continues.
+    pub session: Option<SessionId>,
+    /// Generation of the client's copy of its list; 0: none.
+    pub list_generation: u64,
+    /// What the client was last told.
+    pub known: Vec<(String, Version)>,
+    /// "name/version".
+    pub client: String,
+}
+
+impl std::fmt::Debug for LoginRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LoginRequest")
+            .field("sdk_app_id", &self.sdk_app_id)
+            .field("user_id", &self.user_id)
+            .field("platform", &self.platform)
+            .field("session", &self.session)
+            .field("client", &self.client)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a server says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerMessage {
+    /// The answer to a request.
+    Reply(Reply),
+    /// Changes of watched users (R6).
+    Push(Vec<UserStatus>),
+    /// The subscription list changed (R5.3).
+    SubscriptionsChanged(SubscriptionsChanged),
+    /// The session is over: 6208, 70052 or 6206.
+    SessionEnded {
+        /// Why.
+        code: i32,
+        /// For a person.
+        message: String,
+    },
+    /// Reconnect elsewhere or later.
+    GoAway {
+        /// Wait a random part of this.
+        spread_ms: u32,
+        /// For a person.
+        message: String,
+    },
+    /// A body this version does not know: ignored.
+    Unknown,
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reply {
+    /// The request it answers.
+    pub request_id: u64,
+    /// 0 or a code of the table.
+    pub code: i32,
+    /// For a person; empty when code is 0.
+    pub message: String,
+    /// With 7008 and 70050.
+    pub retry_after_ms: u32,
+    /// Per user.
+    pub users: Vec<UserStatus>,
+    /// Who fell off the list (R5.2).
+    pub evicted: Vec<String>,
+    /// With a login.
+    pub login: Option<LoginReply>,
+}
+
+/// See `LoginReply` in presence.proto.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginReply {
+    /// The number of this login.
+    pub session: SessionId,
+    /// Server's wall clock, ms.
+    pub server_time_ms: i64,
+    /// R2.6.
+    pub heartbeat_interval_ms: u32,
+    /// R2.6.
+    pub heartbeat_timeout_ms: u32,
+    /// R8.4.
+    pub user_sig_expires_ms: i64,
+    /// R5.8.
+    pub subscriptions: SubscriptionSummary,
+    /// Largest frame the server accepts.
+    pub frame_bytes_max: u32,
+}
+
+/// See `SubscriptionList` in presence.proto.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SubscriptionSummary {
+    /// Rises with every change.
+    pub generation: u64,
+    /// It may be restored (R5.8).
+    pub restorable: bool,
+    /// The whole list, oldest first; `None`: the client's copy is current.
+    pub user_ids: Option<Vec<String>>,
+}
+
+/// See `SubscriptionsChanged` in presence.proto.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SubscriptionsChanged {
+    /// After this change.
+    pub generation: u64,
+    /// Now the newest, in this order.
+    pub added: Vec<String>,
+    /// Taken off.
+    pub removed: Vec<String>,
+    /// Fell off because the list was full, oldest first.
+    pub evicted: Vec<String>,
+}
+
+/// One user's presence on the wire. Numbers stay numbers: a newer peer may send ones this version does not know.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UserStatus {
+    /// As asked for, or as the server names it.
+    pub user_id: String,
+    /// Per-user result.
+    pub code: i32,
+    /// 0 UNKNOWN, 1 ONLINE, 2 OFFLINE, 3 UNLOGINED; another number from a newer server.
+    pub status: i32,
+    /// Custom status.
+    pub custom_status: String,
+    /// R6.5.
+    pub version: u64,
+    /// ms since the epoch.
+    pub since_ms: i64,
+    /// R6.7.
+    pub reason: i32,
+    /// Bits of the platforms online.
+    pub platforms: u32,
+}
+
+impl UserStatus {
+    /// A success.
+    #[must_use]
+    pub fn found(user: &UserId, presence: &Presence, platforms: u32) -> UserStatus { let _ = (user, presence, platforms); todo!() }
+
+    /// A per-user failure.
+    #[must_use]
+    pub fn failed(user_id: &str, code: i32) -> UserStatus { let _ = (user_id, code); todo!() }
+}
+
+/// The bytes are not a message of this protocol: close the connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecodeError(pub String);
+
+/// Appends a request as a frame.
+pub fn encode_request(request_id: u64, request: &Request, buffer: &mut BytesMut) { let _ = (request_id, request, buffer); todo!() }
+
+/// Reads the body of a client's frame (not a heartbeat).
+pub fn decode_request(body: &[u8]) -> Result<(u64, Request), DecodeError> { let _ = body; todo!() }
+
+/// Appends a server's message as a frame.
+pub fn encode_server(message: &ServerMessage, buffer: &mut BytesMut) { let _ = (message, buffer); todo!() }
+
+/// One change as a whole Push frame, to be shared by all its watchers.
+#[must_use]
+pub fn encode_change(user: &UserId, presence: &Presence) -> Bytes { let _ = (user, presence); todo!() }
+
+/// Reads the body of a server's frame (not a heartbeat).
+pub fn decode_server(body: &[u8]) -> Result<ServerMessage, DecodeError> { let _ = body; todo!() }

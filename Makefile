@@ -1,0 +1,54 @@
+# The entry points of the project. `make` lists them. The continuous build (.ci/run) calls exactly these.
+
+# One cargo profile for everything: `make test PROFILE=release` tests the optimised build.
+PROFILE ?= dev
+# Tests that ctest runs at once, and a regular expression of the ones to run (`make ctest TESTS=rules`).
+JOBS ?= 4
+TESTS ?= .
+
+CARGO := scripts/cargo.sh
+TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
+PROFILE_DIR := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+CMAKE_DIR := $(abspath $(or $(CMAKE_BUILD_DIR),build))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build test cargo-test ctest lint header examples demo clean
+
+help: ## this list
+	@echo 'tim-presence: user status as a C library and a server. Entry points:'
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo 'With PROFILE=release each of them uses the optimised build. Nothing needs installing first: they do it.'
+
+setup: ## install what is missing (Debian, Ubuntu; root or sudo), saying what
+	@scripts/setup.sh
+
+build: setup ## libtim_presence.so and .a, include/tim_presence.h checked, tim-presence-server
+	$(CARGO) build --profile $(PROFILE)
+	@echo 'built in $(PROFILE_DIR): libtim_presence.so libtim_presence.a tim-presence-server'
+
+test: cargo-test ctest ## every test: Rust, then C programs against the built library and server
+
+cargo-test: setup ## the Rust tests of all crates
+	$(CARGO) test --workspace --profile $(PROFILE)
+
+ctest: examples ## the C tests; TESTS=regex chooses, JOBS=n at once
+	cd $(CMAKE_DIR) && ctest --output-on-failure --no-tests=error -j $(JOBS) -R '$(TESTS)'
+
+lint: setup ## formatting and clippy, warnings are errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+header: setup ## write include/tim_presence.h anew from the sources
+	TIM_UPDATE_HEADER=1 $(CARGO) build --profile $(PROFILE)
+
+examples: build ## the C examples and C test programs, in build/
+	@mkdir -p $(CMAKE_DIR)
+	@cmake -S tests -B $(CMAKE_DIR) -DTIM_PROFILE_DIR=$(PROFILE_DIR) >$(CMAKE_DIR)/configure.log 2>&1 || { cat $(CMAKE_DIR)/configure.log; exit 1; }
+	cmake --build $(CMAKE_DIR) -j $(JOBS)
+
+demo: examples ## five users, five processes, one server: watch them come and go
+	@scripts/demo.sh $(CMAKE_DIR) $(PROFILE_DIR)
+
+clean: ## remove everything that was built
+	rm -rf $(CMAKE_DIR)
+	$(CARGO) clean

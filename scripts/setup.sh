@@ -1,0 +1,80 @@
+#!/bin/sh
+# Installs what building and testing tim-presence needs and this machine lacks: a C and C++ compiler, make, cmake and
+# Rust. For Debian and Ubuntu, as root or as a user with sudo. Says what it does; does nothing when all is there.
+# On any other system install the same by hand: everything after this only looks for the programs.
+set -eu
+. "$(dirname "$0")/toolchain.sh"
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Runs a command as root: directly, or through sudo.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif have sudo; then
+        sudo "$@"
+    else
+        fail "needs root for: $*
+       Run that as root, or install sudo, then try again."
+    fi
+}
+
+# Installs the named packages, with one update of the package lists for the whole run.
+lists_updated=no
+apt_install() {
+    have apt-get || fail "this system has no apt-get. Please install by hand what these Debian packages hold: $*"
+    if [ "$lists_updated" = no ]; then
+        say "apt-get update"
+        as_root apt-get -q -q update
+        lists_updated=yes
+    fi
+    say "apt-get install $*"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -q -y --no-install-recommends install "$@" >/dev/null
+}
+
+# Packages for the programs that are missing. Awk, sed and grep are in every Debian.
+missing=""
+have gcc && have g++ && have make && have readelf && [ -e /usr/include/stdio.h ] || missing="$missing build-essential"
+have cmake || missing="$missing cmake"
+if [ -n "$missing" ]; then
+    # Unquoted on purpose: one word a package.
+    apt_install $missing
+fi
+
+# rustup from the distribution if it has one (Debian 13, Ubuntu 24.04), else from rustup.rs.
+install_rustup() {
+    if have apt-get; then
+        [ "$lists_updated" = yes ] || { say "apt-get update"; as_root apt-get -q -q update; lists_updated=yes; }
+        if apt-cache show rustup >/dev/null 2>&1; then
+            apt_install rustup
+            return
+        fi
+    fi
+    have curl && [ -e /etc/ssl/certs/ca-certificates.crt ] || apt_install curl ca-certificates
+    say "rustup, from https://sh.rustup.rs, into ${CARGO_HOME:-$HOME/.cargo} (your shell profile is left alone)"
+    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
+        sh -s -- -q -y --no-modify-path --profile minimal --default-toolchain none
+    PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+    export PATH
+}
+
+if ! use_toolchain; then
+    have rustup || install_rustup
+    say "Rust $RUST_INSTALLED with rustup (this machine has none, or one older than $RUST_MINIMUM)"
+    rustup -q toolchain install "$RUST_INSTALLED" --profile minimal --component clippy --component rustfmt
+    use_toolchain || fail "Rust was installed, but cargo $RUST_MINIMUM or newer is still not found."
+fi
+
+# For `make lint`. A toolchain that does not come from rustup has its own packages.
+if ! cargo clippy --version >/dev/null 2>&1 || ! cargo fmt --version >/dev/null 2>&1; then
+    if have rustup; then
+        say "rustup component add clippy rustfmt"
+        rustup -q component add clippy rustfmt
+    else
+        say "note: clippy or rustfmt is missing; only 'make lint' needs them"
+    fi
+fi
+
+say "ready: $(rustc --version | cut -d' ' -f1,2), $(gcc --version | head -n 1), $(cmake --version | head -n 1)"

@@ -63,12 +63,19 @@ pub fn next(buffer: &[u8], bytes_max: usize) -> Result<Next<'_>, FrameError> {
             }
             let start = index + 1;
             return Ok(match buffer.get(start..start + length) {
-                Some(body) => Next::Frame { body, consumed: start + length },
+                Some(body) => Next::Frame {
+                    body,
+                    consumed: start + length,
+                },
                 None => Next::Incomplete,
             });
         }
     }
-    if buffer.len() >= LENGTH_BYTES_MAX { Err(FrameError::BadLength) } else { Ok(Next::Incomplete) }
+    if buffer.len() >= LENGTH_BYTES_MAX {
+        Err(FrameError::BadLength)
+    } else {
+        Ok(Next::Incomplete)
+    }
 }
 
 /// Appends `message` as a frame.

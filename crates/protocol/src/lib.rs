@@ -4,9 +4,12 @@
 //! protobuf stay inside. Everything here is pure.
 #![forbid(unsafe_code)]
 
+mod conversion;
 pub mod errors;
 pub mod frame;
+mod hot;
 pub mod message;
 pub mod user_sig;
-#[allow(missing_docs, clippy::all, clippy::pedantic)] // generated; documented in presence.proto
+#[rustfmt::skip] // as generated
+#[allow(missing_docs, clippy::all, clippy::pedantic)] // documented in presence.proto
 mod wire;

@@ -3,6 +3,9 @@
 use bytes::{Bytes, BytesMut};
 use presence::ids::{SessionId, UserId};
 use presence::status::{Presence, Version};
+use prost::Message as _;
+
+use crate::{conversion, frame, hot, wire};
 
 /// What a client asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,31 +200,92 @@ pub struct UserStatus {
 }
 
 impl UserStatus {
-    /// A success.
+    /// A success: what `user` shows, and the platforms it is online on (0 in a change, R1.4).
     #[must_use]
-    pub fn found(user: &UserId, presence: &Presence, platforms: u32) -> UserStatus { let _ = (user, presence, platforms); todo!() }
+    pub fn found(user: &UserId, presence: &Presence, platforms: u32) -> UserStatus {
+        UserStatus {
+            user_id: user.as_str().to_owned(),
+            code: 0,
+            status: presence.status as i32,
+            custom_status: presence.custom.as_str().to_owned(),
+            version: presence.version.0,
+            since_ms: presence.since.0,
+            reason: presence.reason as i32,
+            platforms,
+        }
+    }
 
-    /// A per-user failure.
+    /// A per-user failure (R4.3): the id as it was asked for, and a code of the table. The rest is empty.
     #[must_use]
-    pub fn failed(user_id: &str, code: i32) -> UserStatus { let _ = (user_id, code); todo!() }
+    pub fn failed(user_id: &str, code: i32) -> UserStatus {
+        UserStatus {
+            user_id: user_id.to_owned(),
+            code,
+            ..UserStatus::default()
+        }
+    }
 }
 
-/// The bytes are not a message of this protocol: close the connection.
+/// The bytes are not a message of this protocol: close the connection. The text never holds what the bytes held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeError(pub String);
 
-/// Appends a request as a frame.
-pub fn encode_request(request_id: u64, request: &Request, buffer: &mut BytesMut) { let _ = (request_id, request, buffer); todo!() }
+impl std::fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "not a message of this protocol: {}", self.0)
+    }
+}
 
-/// Reads the body of a client's frame (not a heartbeat).
-pub fn decode_request(body: &[u8]) -> Result<(u64, Request), DecodeError> { let _ = body; todo!() }
+impl std::error::Error for DecodeError {}
 
-/// Appends a server's message as a frame.
-pub fn encode_server(message: &ServerMessage, buffer: &mut BytesMut) { let _ = (message, buffer); todo!() }
+/// Appends a request as a frame. `request_id` must be above 0, so that the frame is never mistaken for a heartbeat.
+pub fn encode_request(request_id: u64, request: &Request, buffer: &mut BytesMut) {
+    debug_assert!(request_id > 0, "request ids begin at 1");
+    frame::append(&conversion::client_frame(request_id, request), buffer);
+}
+
+/// Reads the body of a client's frame (not a heartbeat): the request id and the request.
+///
+/// Whether values make sense (a user id, an instance of 1 to 64 bytes, a request id above 0) is for the node to check:
+/// what is ill-formed there has an answer, what fails here only a closed connection. Lists are bounded by the frame.
+pub fn decode_request(body: &[u8]) -> Result<(u64, Request), DecodeError> {
+    wire::ClientFrame::decode(body)
+        .map(conversion::request)
+        .map_err(decode_error)
+}
+
+/// Appends a server's message as a frame. [`ServerMessage::Unknown`] is only ever received and appends nothing.
+pub fn encode_server(message: &ServerMessage, buffer: &mut BytesMut) {
+    match message {
+        ServerMessage::Reply(reply) => hot::append_reply(reply, buffer),
+        ServerMessage::Push(changes) => hot::append_push(changes, buffer),
+        ServerMessage::SubscriptionsChanged(changed) => {
+            frame::append(&conversion::subscriptions_changed_frame(changed), buffer);
+        }
+        ServerMessage::SessionEnded { code, message } => {
+            frame::append(&conversion::session_ended_frame(*code, message), buffer);
+        }
+        ServerMessage::GoAway { spread_ms, message } => {
+            frame::append(&conversion::go_away_frame(*spread_ms, message), buffer);
+        }
+        ServerMessage::Unknown => {}
+    }
+}
 
 /// One change as a whole Push frame, to be shared by all its watchers.
 #[must_use]
-pub fn encode_change(user: &UserId, presence: &Presence) -> Bytes { let _ = (user, presence); todo!() }
+pub fn encode_change(user: &UserId, presence: &Presence) -> Bytes {
+    hot::change_frame(user, presence)
+}
 
 /// Reads the body of a server's frame (not a heartbeat).
-pub fn decode_server(body: &[u8]) -> Result<ServerMessage, DecodeError> { let _ = body; todo!() }
+pub fn decode_server(body: &[u8]) -> Result<ServerMessage, DecodeError> {
+    wire::ServerFrame::decode(body)
+        .map(conversion::server_message)
+        .map_err(decode_error)
+}
+
+/// prost's errors name fields and kinds of damage, never contents.
+fn decode_error(error: prost::DecodeError) -> DecodeError {
+    DecodeError(error.to_string())
+}

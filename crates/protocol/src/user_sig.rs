@@ -33,12 +33,26 @@ pub enum Refusal {
 impl Refusal {
     /// Its number in the error table.
     #[must_use]
-    pub fn code(self) -> i32 { todo!() }
+    pub fn code(self) -> i32 {
+        todo!()
+    }
 }
 
 /// Makes a UserSig valid for `valid_s` seconds from `now_s`.
 #[must_use]
-pub fn sign(app: AppId, secret_key: &str, user: &str, now_s: i64, valid_s: i64) -> String { let _ = (app, secret_key, user, now_s, valid_s); todo!() }
+pub fn sign(app: AppId, secret_key: &str, user: &str, now_s: i64, valid_s: i64) -> String {
+    let _ = (app, secret_key, user, now_s, valid_s);
+    todo!()
+}
 
 /// Checks a UserSig for `user` of `app` at `now_s`. The signature is compared in constant time; inflating is capped.
-pub fn check(user_sig: &str, app: AppId, secret_key: &str, user: &UserId, now_s: i64) -> Result<Checked, Refusal> { let _ = (user_sig, app, secret_key, user, now_s); todo!() }
+pub fn check(
+    user_sig: &str,
+    app: AppId,
+    secret_key: &str,
+    user: &UserId,
+    now_s: i64,
+) -> Result<Checked, Refusal> {
+    let _ = (user_sig, app, secret_key, user, now_s);
+    todo!()
+}

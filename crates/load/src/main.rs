@@ -29,6 +29,9 @@ fn main() {
 
 fn run(arguments: &Arguments) -> std::io::Result<()> {
     process::raise_file_limit()?;
+    if let Scenario::Floor(gathering) = arguments.scenario {
+        return floor::serve(gathering);
+    }
     process::pin_self_to_last_cpu();
     let mut rows = Vec::new();
     // Interleaved: a slow moment of the machine meets every server alike.
@@ -41,7 +44,7 @@ fn run(arguments: &Arguments) -> std::io::Result<()> {
                 server.name()
             );
             rows.push(match &arguments.scenario {
-                Scenario::Floor(fan_out) => return floor::serve(*fan_out),
+                Scenario::Floor(_) => unreachable!("served above"),
                 Scenario::FanOut(parameters) => fan_out::run(server, parameters)?,
                 Scenario::Idle(parameters) => idle::run(server, parameters)?,
             });

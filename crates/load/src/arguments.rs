@@ -28,25 +28,34 @@ idle:
   --connections N     (default 10000)
   --subscriptions N   of each connection (default 10)";
 
+/// The whole command line.
+pub enum Command {
+    /// Show [`USAGE`].
+    Help,
+    /// Be the floor's server; the tool starts itself so.
+    ServeFloor(Gathering),
+    /// Put load on servers.
+    Measure(Measurement),
+}
+
+/// What to measure.
+pub struct Measurement {
+    /// What to do.
+    pub scenario: Scenario,
+    /// To whom.
+    pub servers: Vec<Server>,
+    /// How often.
+    pub rounds: usize,
+    /// JSON instead of a table.
+    pub json: bool,
+}
+
 /// A scenario with its parameters.
 pub enum Scenario {
-    /// Be the floor's server; started by the tool itself.
-    Floor(Gathering),
     /// See [`fan_out`].
     FanOut(fan_out::Parameters),
     /// See [`idle`].
     Idle(idle::Parameters),
-}
-
-impl Scenario {
-    /// As on the command line.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Scenario::Floor(_) => "floor",
-            Scenario::FanOut(_) => "fan-out",
-            Scenario::Idle(_) => "idle",
-        }
-    }
 }
 
 /// What load is put on.
@@ -80,66 +89,29 @@ impl Server {
     }
 }
 
-/// The whole command line.
-pub struct Arguments {
-    /// What to do.
-    pub scenario: Scenario,
-    /// To whom.
-    pub servers: Vec<Server>,
-    /// How often.
-    pub rounds: usize,
-    /// JSON instead of a table.
-    pub json: bool,
-}
-
-impl Arguments {
+impl Command {
     /// Reads the command line; the error is for a person.
-    pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, String> {
+    pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
         read(&mut lexopt::Parser::from_iter(arguments)).map_err(|error| error.to_string())
     }
 }
 
-fn read(parser: &mut lexopt::Parser) -> Result<Arguments, lexopt::Error> {
+fn read(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
     use lexopt::prelude::*;
-    let Some(Value(name)) = parser.next()? else {
-        return Err("name a scenario".into());
+    let name = match parser.next()? {
+        Some(Value(name)) => name.string()?,
+        Some(Long("help") | Short('h')) => return Ok(Command::Help),
+        Some(other) => return Err(other.unexpected()),
+        None => return Err("name a scenario".into()),
     };
-    let mut scenario = match name.string()?.as_str() {
+    let mut scenario = match name.as_str() {
         "fan-out" => Scenario::FanOut(fan_out::Parameters::default()),
         "idle" => Scenario::Idle(idle::Parameters::default()),
-        "floor-each" => Scenario::Floor(Gathering::Each),
-        "floor-batch" => Scenario::Floor(Gathering::Batch),
+        "floor-each" => return Ok(Command::ServeFloor(Gathering::Each)),
+        "floor-batch" => return Ok(Command::ServeFloor(Gathering::Batch)),
         other => return Err(format!("no scenario is called '{other}'").into()),
     };
-    let mut servers = None;
-    let mut rounds = 3;
-    let mut json = false;
-    while let Some(argument) = parser.next()? {
-        match (argument, &mut scenario) {
-            (Long("servers"), _) => {
-                let list = parser.value()?.string()?;
-                servers = Some(
-                    list.split(',')
-                        .map(Server::from_name)
-                        .collect::<Result<Vec<_>, _>>()?,
-                );
-            }
-            (Long("rounds"), _) => rounds = parser.value()?.parse()?,
-            (Long("json"), _) => json = true,
-            (Long("publishers"), Scenario::FanOut(p)) => p.publishers = parser.value()?.parse()?,
-            (Long("watchers"), Scenario::FanOut(p)) => p.watchers = parser.value()?.parse()?,
-            (Long("shared"), Scenario::FanOut(p)) => p.shared = true,
-            (Long("rate"), Scenario::FanOut(p)) => p.deliveries_per_second = Some(parser.value()?.parse()?),
-            (Long("window"), Scenario::FanOut(p)) => p.window = parser.value()?.parse()?,
-            (Long("seconds"), Scenario::FanOut(p)) => {
-                p.measured = Duration::from_secs(parser.value()?.parse()?)
-            }
-            (Long("connections"), Scenario::Idle(p)) => p.connections = parser.value()?.parse()?,
-            (Long("subscriptions"), Scenario::Idle(p)) => p.subscriptions = parser.value()?.parse()?,
-            (other, _) => return Err(other.unexpected()),
-        }
-    }
-    let servers = servers.unwrap_or_else(|| match scenario {
+    let mut servers = match scenario {
         Scenario::FanOut(_) => {
             vec![
                 Server::Ours,
@@ -147,12 +119,49 @@ fn read(parser: &mut lexopt::Parser) -> Result<Arguments, lexopt::Error> {
                 Server::Floor(Gathering::Batch),
             ]
         }
-        Scenario::Idle(_) | Scenario::Floor(_) => vec![Server::Ours],
-    });
-    Ok(Arguments {
+        Scenario::Idle(_) => vec![Server::Ours],
+    };
+    let mut rounds = 3;
+    let mut json = false;
+    while let Some(argument) = parser.next()? {
+        match (argument, &mut scenario) {
+            (Long("servers"), _) => {
+                let list = parser.value()?.string()?;
+                servers = list.split(',').map(Server::from_name).collect::<Result<_, _>>()?;
+            }
+            (Long("rounds"), _) => rounds = at_least_one(parser.value()?.parse()?)?,
+            (Long("json"), _) => json = true,
+            (Long("publishers"), Scenario::FanOut(p)) => {
+                p.publishers = at_least_one(parser.value()?.parse()?)?
+            }
+            (Long("watchers"), Scenario::FanOut(p)) => p.watchers = at_least_one(parser.value()?.parse()?)?,
+            (Long("shared"), Scenario::FanOut(p)) => p.shared = true,
+            (Long("rate"), Scenario::FanOut(p)) => {
+                p.deliveries_per_second = Some(at_least_one(parser.value()?.parse()?)?)
+            }
+            (Long("window"), Scenario::FanOut(p)) => p.window = at_least_one(parser.value()?.parse()?)?,
+            (Long("seconds"), Scenario::FanOut(p)) => {
+                p.measured = Duration::from_secs(at_least_one(parser.value()?.parse()?)? as u64);
+            }
+            (Long("connections"), Scenario::Idle(p)) => {
+                p.connections = at_least_one(parser.value()?.parse()?)?
+            }
+            (Long("subscriptions"), Scenario::Idle(p)) => p.subscriptions = parser.value()?.parse()?,
+            (other, _) => return Err(other.unexpected()),
+        }
+    }
+    Ok(Command::Measure(Measurement {
         scenario,
         servers,
         rounds,
         json,
-    })
+    }))
+}
+
+fn at_least_one(number: usize) -> Result<usize, lexopt::Error> {
+    if number == 0 {
+        Err("0 is too few".into())
+    } else {
+        Ok(number)
+    }
 }

@@ -21,7 +21,7 @@ pub struct Parameters {
     /// The same watchers for all publishers.
     pub shared: bool,
     /// `None`: as fast as the window allows.
-    pub deliveries_per_second: Option<u64>,
+    pub deliveries_per_second: Option<usize>,
     /// Changes of one publisher under way at once when saturated.
     pub window: usize,
     /// Measured time, after a second of warm-up.

@@ -11,45 +11,44 @@ mod idle;
 mod process;
 mod report;
 
-use arguments::{Arguments, Scenario};
+use arguments::{Command, Measurement, Scenario};
 
 fn main() {
-    let arguments = match Arguments::parse(std::env::args_os()) {
-        Ok(arguments) => arguments,
+    let command = match Command::parse(std::env::args_os()) {
+        Ok(command) => command,
         Err(text) => {
             eprintln!("tim-presence-load: {text}\n\n{}", arguments::USAGE);
             std::process::exit(2);
         }
     };
-    if let Err(error) = run(&arguments) {
+    let result = match command {
+        Command::Help => {
+            println!("{}", arguments::USAGE);
+            Ok(())
+        }
+        Command::ServeFloor(gathering) => floor::serve(gathering),
+        Command::Measure(measurement) => measure(&measurement),
+    };
+    if let Err(error) = result {
         eprintln!("tim-presence-load: {error}");
         std::process::exit(1);
     }
 }
 
-fn run(arguments: &Arguments) -> std::io::Result<()> {
+fn measure(measurement: &Measurement) -> std::io::Result<()> {
     process::raise_file_limit()?;
-    if let Scenario::Floor(gathering) = arguments.scenario {
-        return floor::serve(gathering);
-    }
     process::pin_self_to_last_cpu();
     let mut rows = Vec::new();
     // Interleaved: a slow moment of the machine meets every server alike.
-    for round in 1..=arguments.rounds {
-        for &server in &arguments.servers {
-            eprintln!(
-                "round {round}/{}: {} {}",
-                arguments.rounds,
-                arguments.scenario.name(),
-                server.name()
-            );
-            rows.push(match &arguments.scenario {
-                Scenario::Floor(_) => unreachable!("served above"),
+    for round in 1..=measurement.rounds {
+        for &server in &measurement.servers {
+            eprintln!("round {round}/{}: {}", measurement.rounds, server.name());
+            rows.push(match &measurement.scenario {
                 Scenario::FanOut(parameters) => fan_out::run(server, parameters)?,
                 Scenario::Idle(parameters) => idle::run(server, parameters)?,
             });
         }
     }
-    report::print(&rows, arguments.json);
+    report::print(&rows, measurement.json);
     Ok(())
 }

@@ -50,7 +50,10 @@ impl UserId {
         }
         let mut bytes = [0; USER_ID_BYTES_MAX];
         bytes[..source.len()].copy_from_slice(source);
-        Ok(UserId { bytes, len: source.len() as u8 })
+        Ok(UserId {
+            bytes,
+            len: source.len() as u8,
+        })
     }
 
     /// The text.
@@ -134,7 +137,10 @@ impl Platform {
     /// The platform of that name; [`Platform::Other`] for an unknown one.
     #[must_use]
     pub fn from_name(name: &str) -> Platform {
-        Platform::ALL.into_iter().find(|platform| platform.name() == name).unwrap_or(Platform::Other)
+        Platform::ALL
+            .into_iter()
+            .find(|platform| platform.name() == name)
+            .unwrap_or(Platform::Other)
     }
 
     /// Its bit in a set of platforms.

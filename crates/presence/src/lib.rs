@@ -10,6 +10,7 @@
 //! Every rule is found by its number (`R7.3`) at the code that implements it and in the test that proves it.
 #![forbid(unsafe_code)]
 
+mod devices;
 pub mod gates;
 pub mod ids;
 pub mod settings;

@@ -14,6 +14,22 @@ pub enum Status {
     Unlogined = 3,
 }
 
+impl Status {
+    /// Its number on the wire and in C.
+    #[must_use]
+    pub fn number(self) -> i32 {
+        self as i32
+    }
+
+    /// The status of that number; `None` for 0 (UNKNOWN) and for numbers of a newer version (R2.5).
+    #[must_use]
+    pub fn from_number(number: i32) -> Option<Status> {
+        [Status::Online, Status::Offline, Status::Unlogined]
+            .into_iter()
+            .find(|status| status.number() == number)
+    }
+}
+
 /// Why a presence last changed (R6.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -36,9 +52,51 @@ pub enum Reason {
     Server = 8,
 }
 
+impl Reason {
+    /// All, in the order of their numbers.
+    pub const ALL: [Reason; 8] = [
+        Reason::Login,
+        Reason::Logout,
+        Reason::LinkClosed,
+        Reason::Timeout,
+        Reason::CustomStatus,
+        Reason::Kicked,
+        Reason::Expired,
+        Reason::Server,
+    ];
+
+    /// Its number on the wire and in C.
+    #[must_use]
+    pub fn number(self) -> i32 {
+        self as i32
+    }
+
+    /// The reason of that number; `None` for 0 and for numbers of a newer version.
+    #[must_use]
+    pub fn from_number(number: i32) -> Option<Reason> {
+        Reason::ALL.into_iter().find(|reason| reason.number() == number)
+    }
+}
+
 /// Orders the presences of one user (R6.5). Below 2^53.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Version(pub u64);
+
+impl Version {
+    /// The version of the next change: above this one and not below the floor of this start (R6.5).
+    #[must_use]
+    pub fn next(self, floor: Version) -> Version {
+        let next = Version((self.0 + 1).max(floor.0));
+        debug_assert!(
+            next <= VERSION_MAX,
+            "a version of 2^53 and more: the engine's floor is wrong"
+        );
+        next
+    }
+}
+
+/// The largest version (R6.5): what a double holds exactly.
+pub const VERSION_MAX: Version = Version((1 << 53) - 1);
 
 /// A custom status: UTF-8 without U+0000, of bounded length (R3.1). Empty: none. Checked by [`CustomStatus::new`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -10,7 +10,10 @@ impl Mono {
     /// The point `duration` later.
     #[must_use]
     pub fn after(self, duration: Duration) -> Mono {
-        Mono(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+        Mono(
+            self.0
+                .saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
+        )
     }
 
     /// How long ago `earlier` was; zero if it is in the future.

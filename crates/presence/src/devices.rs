@@ -1,0 +1,429 @@
+//! The devices of one account: live, in grace, lost; and the logins that a newer one displaced (R1.3, R2.7, R2.8, R8.3).
+//!
+//! It knows nothing of presence or versions: [`User`](crate::user::User) asks it who is there and draws the
+//! conclusions. Invariants: a [`DeviceKey`] and a [`SessionId`] stand here once at most.
+
+use crate::ids::{ConnectionId, DeviceKey, Platform, SessionId};
+use crate::settings::{AppSettings, MultiLogin};
+use crate::time::Mono;
+use crate::user::{Ended, EndedBy, Login, Loss};
+
+/// Displaced logins remembered per user, so that a device that returns late learns of it (R8.3). A displaced device
+/// that is connected is told at once; only one that was away needs this, and 16 of them are more than a person owns.
+/// Past it the oldest is forgotten: its return is a new login.
+pub const DISPLACED_LOGINS_MAX: usize = 16;
+
+/// Devices in grace, and lost devices, kept per user: this many of each. Only `multi_login = unlimited` can come near.
+/// Past it a loss has no grace, and the device lost longest is forgotten, as if its retention had ended.
+pub const AWAY_DEVICES_MAX: usize = 64;
+
+/// Where a device stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Connected.
+    Live {
+        /// Its connection.
+        connection: ConnectionId,
+    },
+    /// Its connection went, and it may still come back unnoticed: counts as live (R2.8).
+    Grace {
+        /// When the grace ends.
+        until: Mono,
+        /// What is told then.
+        loss: Loss,
+    },
+    /// Its connection went without a logout (R2.2).
+    Lost {
+        /// The end of its retention (R2.4).
+        forget_at: Mono,
+    },
+}
+
+/// One device with its login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Device {
+    pub(crate) key: DeviceKey,
+    pub(crate) session: SessionId,
+    pub(crate) state: State,
+}
+
+impl Device {
+    /// Live or in grace (R2.8).
+    fn is_live(&self) -> bool {
+        match self.state {
+            State::Live { .. } | State::Grace { .. } => true,
+            State::Lost { .. } => false,
+        }
+    }
+
+    fn is_lost(&self) -> bool {
+        !self.is_live()
+    }
+
+    fn is_in_grace(&self) -> bool {
+        matches!(self.state, State::Grace { .. })
+    }
+
+    fn connection(&self) -> Option<ConnectionId> {
+        match self.state {
+            State::Live { connection } => Some(connection),
+            State::Grace { .. } | State::Lost { .. } => None,
+        }
+    }
+
+    fn ended(&self, why: EndedBy) -> Ended {
+        Ended {
+            session: self.session,
+            connection: self.connection(),
+            why,
+        }
+    }
+}
+
+/// A login that was displaced, and by a digest whose it was: another device that names its number is not it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Displaced {
+    session: SessionId,
+    device: u64,
+}
+
+/// All devices of one account.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Devices {
+    all: Vec<Device>,
+    /// Oldest first.
+    displaced: Vec<Displaced>,
+}
+
+impl Devices {
+    /// Whether any device is live or in grace.
+    pub(crate) fn any_live(&self) -> bool {
+        self.all.iter().any(Device::is_live)
+    }
+
+    /// Whether any device is lost.
+    pub(crate) fn any_lost(&self) -> bool {
+        self.all.iter().any(Device::is_lost)
+    }
+
+    /// The platforms of live devices and those in grace, as bits (R1.4).
+    pub(crate) fn platforms(&self) -> u32 {
+        self.all
+            .iter()
+            .filter(|device| device.is_live())
+            .fold(0, |bits, device| bits | device.key.platform.bit())
+    }
+
+    /// The sessions that have a connection, with it.
+    pub(crate) fn connections(&self) -> impl Iterator<Item = (SessionId, ConnectionId)> + '_ {
+        self.all
+            .iter()
+            .filter_map(|device| Some((device.session, device.connection()?)))
+    }
+
+    /// Whether `session` is live on `connection`.
+    pub(crate) fn is_current(&self, session: SessionId, connection: ConnectionId) -> bool {
+        self.position(session, connection).is_some()
+    }
+
+    /// Lets a device in, under its old number if it continues a login that is still known, else under `next_session`
+    /// (R8.3). Answers the number and whom that ended; `None` if its login was displaced.
+    pub(crate) fn enter(
+        &mut self,
+        login: &Login,
+        next_session: SessionId,
+        settings: &AppSettings,
+    ) -> Option<(SessionId, Vec<Ended>)> {
+        let mut ended = Vec::new();
+        let mut session = next_session;
+        if let Some(resumed) = login.resumes {
+            if self.was_displaced(resumed, &login.device) {
+                return None;
+            }
+            if let Some(index) = self
+                .all
+                .iter()
+                .position(|device| device.session == resumed && device.key == login.device)
+            {
+                if self.all[index].is_live() {
+                    // It counts as live all along, so nobody has to make room for it.
+                    return Some((resumed, self.reconnect(index, login.connection)));
+                }
+                if !self.has_room_for(resumed, &login.device, settings) {
+                    let lost = self.all.remove(index);
+                    self.remember_displaced(&lost);
+                    return None;
+                }
+                session = resumed;
+            }
+        }
+        // R2.7: the same device, whatever the multi-login rule says.
+        if let Some(index) = self.all.iter().position(|device| device.key == login.device) {
+            let replaced = self.all.remove(index);
+            if replaced.session != session {
+                ended.push(replaced.ended(EndedBy::Replaced));
+            }
+        }
+        self.make_room(session, login.device.platform, settings, &mut ended);
+        self.all.push(Device {
+            key: login.device.clone(),
+            session,
+            state: State::Live {
+                connection: login.connection,
+            },
+        });
+        self.all.shrink_to_fit();
+        Some((session, ended))
+    }
+
+    /// A device logs out (R8.8): it and its login are unknown from here. False if the event is stale.
+    pub(crate) fn leave(&mut self, session: SessionId, connection: ConnectionId) -> bool {
+        let Some(index) = self.position(session, connection) else {
+            return false;
+        };
+        self.all.remove(index);
+        true
+    }
+
+    /// A connection went away without a logout (R2.2, R2.8). False if the event is stale.
+    pub(crate) fn lose(
+        &mut self,
+        session: SessionId,
+        connection: ConnectionId,
+        loss: Loss,
+        now: Mono,
+        settings: &AppSettings,
+    ) -> bool {
+        let Some(index) = self.position(session, connection) else {
+            return false;
+        };
+        let grace = loss.grace(settings);
+        let has_grace = !grace.is_zero() && self.count(Device::is_in_grace) < AWAY_DEVICES_MAX;
+        self.all[index].state = if has_grace {
+            State::Grace {
+                until: now.after(grace),
+                loss,
+            }
+        } else {
+            State::Lost {
+                forget_at: now.after(settings.lost_device_retention),
+            }
+        };
+        self.bound_lost();
+        true
+    }
+
+    /// The backend ends all (R8.7). None of these logins is known any more.
+    pub(crate) fn end_all(&mut self) -> Vec<Ended> {
+        std::mem::take(&mut self.all)
+            .iter()
+            .map(|device| device.ended(EndedBy::Kicked))
+            .collect()
+    }
+
+    /// When [`Devices::end_graces`] or [`Devices::forget_lost`] has something to do.
+    pub(crate) fn next_deadline(&self) -> Option<Mono> {
+        self.all
+            .iter()
+            .filter_map(|device| match device.state {
+                State::Live { .. } => None,
+                State::Grace { until, .. } => Some(until),
+                State::Lost { forget_at } => Some(forget_at),
+            })
+            .min()
+    }
+
+    /// Turns devices whose grace is over into lost ones (R2.8). Answers how the last of them was lost. The retention
+    /// counts from the end of the grace, not from the moment somebody looked.
+    pub(crate) fn end_graces(&mut self, now: Mono, settings: &AppSettings) -> Option<Loss> {
+        let mut last: Option<(Mono, SessionId, Loss)> = None;
+        for device in &mut self.all {
+            let State::Grace { until, loss } = device.state else {
+                continue;
+            };
+            if until > now {
+                continue;
+            }
+            device.state = State::Lost {
+                forget_at: until.after(settings.lost_device_retention),
+            };
+            if last.is_none_or(|(end, session, _)| (end, session) < (until, device.session)) {
+                last = Some((until, device.session, loss));
+            }
+        }
+        self.bound_lost();
+        last.map(|(_, _, loss)| loss)
+    }
+
+    /// Forgets lost devices whose retention is over (R2.4).
+    pub(crate) fn forget_lost(&mut self, now: Mono) {
+        self.all
+            .retain(|device| !matches!(device.state, State::Lost { forget_at } if forget_at <= now));
+    }
+
+    fn position(&self, session: SessionId, connection: ConnectionId) -> Option<usize> {
+        self.all
+            .iter()
+            .position(|device| device.session == session && device.connection() == Some(connection))
+    }
+
+    fn count(&self, is: fn(&Device) -> bool) -> usize {
+        self.all.iter().filter(|device| is(device)).count()
+    }
+
+    /// A known login goes on on a new connection; the end of the old one is silent (R2.7).
+    fn reconnect(&mut self, index: usize, connection: ConnectionId) -> Vec<Ended> {
+        let device = &mut self.all[index];
+        let old = device
+            .connection()
+            .filter(|old| *old != connection)
+            .map(|_| device.ended(EndedBy::Replaced));
+        device.state = State::Live { connection };
+        old.into_iter().collect()
+    }
+
+    /// Whether a lost login may become live again: it is still among the newest that the rule allows. It always is,
+    /// unless the rule changed meanwhile or more Web devices came than there is room for.
+    fn has_room_for(&self, session: SessionId, key: &DeviceKey, settings: &AppSettings) -> bool {
+        let Some(class) = Class::of(key.platform, settings) else {
+            return true;
+        };
+        let newer = self
+            .all
+            .iter()
+            .filter(|device| device.is_live() && class.has(device) && device.session > session);
+        newer.count() < class.devices_max
+    }
+
+    /// Ends the older devices that the rule has no room for beside `session` (R8.3), and forgets the lost ones that
+    /// it would have had no room for had they been live (R2.4).
+    fn make_room(
+        &mut self,
+        session: SessionId,
+        platform: Platform,
+        settings: &AppSettings,
+        ended: &mut Vec<Ended>,
+    ) {
+        let Some(class) = Class::of(platform, settings) else {
+            return;
+        };
+        let among_live = class.oldest_allowed(&self.all, session, Device::is_live);
+        let among_all = class.oldest_allowed(&self.all, session, |_| true);
+        let mut index = 0;
+        while let Some(device) = self.all.get(index) {
+            let oldest = if device.is_live() { among_live } else { among_all };
+            if !class.has(device) || device.session >= oldest {
+                index += 1;
+                continue;
+            }
+            let device = self.all.remove(index);
+            ended.push(device.ended(EndedBy::Displaced));
+            self.remember_displaced(&device);
+        }
+    }
+
+    fn was_displaced(&self, session: SessionId, key: &DeviceKey) -> bool {
+        self.displaced.contains(&Displaced {
+            session,
+            device: digest(key),
+        })
+    }
+
+    fn remember_displaced(&mut self, device: &Device) {
+        if self.displaced.len() >= DISPLACED_LOGINS_MAX {
+            self.displaced.remove(0);
+        }
+        self.displaced.push(Displaced {
+            session: device.session,
+            device: digest(&device.key),
+        });
+    }
+
+    /// Keeps [`AWAY_DEVICES_MAX`].
+    fn bound_lost(&mut self) {
+        while self.count(Device::is_lost) > AWAY_DEVICES_MAX {
+            let longest = self
+                .all
+                .iter()
+                .enumerate()
+                .filter_map(|(index, device)| match device.state {
+                    State::Lost { forget_at } => Some((forget_at, device.session, index)),
+                    State::Live { .. } | State::Grace { .. } => None,
+                });
+            let Some((_, _, index)) = longest.min() else {
+                return;
+            };
+            self.all.remove(index);
+        }
+    }
+}
+
+impl Loss {
+    /// How long a connection lost so may take to come back (R2.8, R8.10).
+    fn grace(self, settings: &AppSettings) -> std::time::Duration {
+        match self {
+            Loss::LinkClosed | Loss::Timeout => settings.offline_grace,
+            Loss::SlowReceiver => settings.offline_grace.max(crate::user::SLOW_RECEIVER_GRACE),
+            Loss::Expired => std::time::Duration::ZERO,
+        }
+    }
+}
+
+/// The devices among which the multi-login rule counts, and how many of them it allows (R8.3).
+struct Class {
+    /// `None`: all platforms.
+    platform: Option<Platform>,
+    /// At least 1: the one that logs in.
+    devices_max: usize,
+}
+
+impl Class {
+    /// `None`: no limit.
+    fn of(platform: Platform, settings: &AppSettings) -> Option<Class> {
+        match settings.multi_login {
+            MultiLogin::Unlimited => None,
+            MultiLogin::Single => Some(Class {
+                platform: None,
+                devices_max: 1,
+            }),
+            MultiLogin::PerPlatform => {
+                let devices_max = if platform == Platform::Web {
+                    settings.web_devices_max.max(1)
+                } else {
+                    1
+                };
+                Some(Class {
+                    platform: Some(platform),
+                    devices_max,
+                })
+            }
+        }
+    }
+
+    fn has(&self, device: &Device) -> bool {
+        self.platform
+            .is_none_or(|platform| device.key.platform == platform)
+    }
+
+    /// The oldest login that has room when `session` joins those of `all` that `count`.
+    fn oldest_allowed(&self, all: &[Device], session: SessionId, count: fn(&Device) -> bool) -> SessionId {
+        let counted = all
+            .iter()
+            .filter(|device| self.has(device) && count(device))
+            .map(|device| device.session);
+        let mut sessions: Vec<SessionId> = counted.chain([session]).collect();
+        sessions.sort_unstable();
+        let surplus = sessions.len().saturating_sub(self.devices_max);
+        sessions.get(surplus).copied().unwrap_or(session)
+    }
+}
+
+/// FNV-1a of a device key: stable, so that it may be stored.
+fn digest(key: &DeviceKey) -> u64 {
+    let start = 0xcbf2_9ce4_8422_2325_u64;
+    std::iter::once(key.platform as u8)
+        .chain(key.instance.bytes())
+        .fold(start, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        })
+}

@@ -204,3 +204,70 @@ fn put_header(tag: u8, length: usize, buffer: &mut BytesMut) {
     buffer.put_u8(tag << 3 | WIRE_DELIMITED);
     encode_varint(length as u64, buffer);
 }
+
+#[cfg(test)]
+mod tests {
+    use presence::ids::SessionId;
+
+    use super::*;
+    use crate::frame::{self, Next};
+    use crate::message::{LoginReply, SubscriptionSummary};
+    use crate::wire;
+
+    /// Decodes with the generated types, encodes with them again, and expects the same bytes.
+    fn assert_as_generated(frame: &[u8]) {
+        let Ok(Next::Frame { body, consumed }) = frame::next(frame, 1 << 20) else {
+            panic!("not a frame")
+        };
+        assert_eq!(consumed, frame.len());
+        let generated = wire::ServerFrame::decode(body).expect("it decodes");
+        assert_eq!(generated.encode_to_vec(), body);
+    }
+
+    fn users() -> Vec<UserStatus> {
+        let user = |index: usize| UserStatus {
+            user_id: "u".repeat(index % 33),
+            code: if index.is_multiple_of(3) { -7 } else { 0 },
+            status: index as i32 % 5 - 1,
+            custom_status: "é".repeat(index),
+            version: 1 << (index % 64),
+            since_ms: -1 << (index % 63),
+            reason: index as i32,
+            platforms: index as u32 * 77,
+        };
+        (0..200).map(user).collect()
+    }
+
+    #[test]
+    fn the_bytes_are_those_of_the_generated_types() {
+        let mut buffer = BytesMut::new();
+        append_push(&users(), &mut buffer);
+        assert_as_generated(&buffer);
+        for users in [Vec::new(), users()] {
+            let login = LoginReply {
+                session: SessionId(1),
+                server_time_ms: -1,
+                heartbeat_interval_ms: 0,
+                heartbeat_timeout_ms: u32::MAX,
+                user_sig_expires_ms: 5,
+                subscriptions: SubscriptionSummary {
+                    user_ids: Some(vec![String::new()]),
+                    ..Default::default()
+                },
+                frame_bytes_max: 9,
+            };
+            let reply = Reply {
+                request_id: u64::MAX,
+                code: -9,
+                message: "m".repeat(200),
+                retry_after_ms: 1,
+                users,
+                evicted: vec![String::new(), "x".into()],
+                login: Some(login),
+            };
+            let mut buffer = BytesMut::new();
+            append_reply(&reply, &mut buffer);
+            assert_as_generated(&buffer);
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! The embeddable presence server. See docs/ARCHITECTURE.md, "The node".
 
+pub mod options;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -9,8 +9,12 @@ pub const PREFACE: &[u8; 5] = b"TIMP\x01";
 /// A whole heartbeat, from either side.
 pub const HEARTBEAT: &[u8; 1] = &[0];
 
-/// Largest frame either side accepts unless configured otherwise: a query of 500 ids of 32 bytes fits eight times.
+/// Largest frame a server accepts unless configured otherwise: a query of 500 ids of 32 bytes fits seven times.
 pub const FRAME_BYTES_MAX: usize = 128 * 1024;
+
+/// Largest frame a client accepts, and so the most a server may send: 3 000 friends with a custom status of 100 bytes
+/// each are about half of it.
+pub const SERVER_FRAME_BYTES_MAX: usize = 1024 * 1024;
 
 /// Bytes the length of a frame may take: enough for 2^28.
 const LENGTH_BYTES_MAX: usize = 4;

@@ -42,7 +42,8 @@ impl ListChange {
 }
 
 impl SubscriptionList {
-    /// An empty, restorable list whose generation no list before a restart had: `floor` is the engine's.
+    /// An empty, restorable list whose generation no earlier list of this user had: `floor` is the engine's, or above
+    /// the last generation of the list of a deleted account of this name (R1.5).
     #[must_use]
     pub fn new(floor: u64) -> SubscriptionList {
         // 0 on the wire says that a client has no copy.
@@ -110,8 +111,12 @@ impl SubscriptionList {
         })
     }
 
-    /// R5.7. Ids not in it are passed over.
+    /// R5.7. Ids not in it are passed over. No ids: nothing happens; to clear the list there is
+    /// [`SubscriptionList::clear`].
     pub fn unsubscribe(&mut self, ids: &[UserId]) -> ListChange {
+        if ids.is_empty() {
+            return ListChange::default();
+        }
         self.restorable = false;
         let removed = self.take_out(ids);
         self.changed(ListChange {

@@ -1,0 +1,113 @@
+//! The panic boundary and the way a refusal becomes a code and a text.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::ffi::CStr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use presence_client::CallError;
+use presence_protocol::errors::code;
+
+use crate::fork::{self, ClientEntry};
+use crate::last_error;
+
+/// Why a call was not accepted.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Negative, of the table.
+    pub code: i32,
+    /// For timLastErrorMessage; names the argument or key.
+    pub text: Cow<'static, str>,
+}
+
+impl Refusal {
+    /// A refusal.
+    pub fn new(code: i32, text: impl Into<Cow<'static, str>>) -> Refusal {
+        Refusal {
+            code,
+            text: text.into(),
+        }
+    }
+}
+
+impl From<CallError> for Refusal {
+    fn from(error: CallError) -> Refusal {
+        Refusal::new(error.code, error.text)
+    }
+}
+
+/// Runs the body of a function that returns a code. A panic ends here, as TIM_ERR_PANIC.
+pub fn call(body: impl FnOnce() -> Result<(), Refusal>) -> i32 {
+    let refusal = match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(())) => return code::OK,
+        Ok(Err(refusal)) => refusal,
+        Err(payload) => panicked(payload),
+    };
+    last_error::set(&refusal.text);
+    refusal.code
+}
+
+/// As [`call`], for a function of a client: looks the handle up, and a panic makes the client FAILED.
+pub fn client(handle: u64, body: impl FnOnce(&ClientEntry) -> Result<(), Refusal>) -> i32 {
+    call(|| {
+        let entry: Arc<ClientEntry> = fork::globals().client(handle)?;
+        entry.usable()?;
+        catch_unwind(AssertUnwindSafe(|| body(&entry))).unwrap_or_else(|payload| {
+            entry.fail();
+            Err(panicked(payload))
+        })
+    })
+}
+
+/// Runs the body of a function that returns a static text; `""` if it panics.
+pub fn text(body: impl FnOnce() -> &'static CStr) -> *const std::ffi::c_char {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or(c"").as_ptr()
+}
+
+/// Runs the body of a function that returns a number which is no code; 0 if it panics.
+pub fn number(body: impl FnOnce() -> i32) -> i32 {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or(0)
+}
+
+fn panicked(payload: Box<dyn Any + Send>) -> Refusal {
+    let what = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no text");
+    let refusal = Refusal::new(code::PANIC, format!("internal error, please report it: {what}"));
+    // Dropping a payload may panic in its turn; a leak on a path that is a bug already is the lesser harm.
+    std::mem::forget(payload);
+    refusal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bug() -> Result<(), Refusal> {
+        std::panic::resume_unwind(Box::new("boom"))
+    }
+
+    #[test]
+    fn a_panic_becomes_a_code_and_a_text() {
+        assert_eq!(call(bug), code::PANIC);
+        assert!(last_error::with(|text| text.contains("boom")));
+    }
+
+    #[test]
+    fn a_refusal_sets_the_text_and_a_success_leaves_it() {
+        assert_eq!(call(|| Err(Refusal::new(code::BUSY, "too many"))), code::BUSY);
+        assert_eq!(call(|| Ok(())), code::OK);
+        assert!(last_error::with(|text| text == "too many"));
+    }
+
+    #[test]
+    fn a_function_that_returns_a_text_never_returns_null() {
+        let text = text(|| std::panic::resume_unwind(Box::new("boom")));
+        // SAFETY: `text` returns static NUL-terminated texts only.
+        assert_eq!(unsafe { CStr::from_ptr(text) }, c"");
+        assert_eq!(number(|| std::panic::resume_unwind(Box::new("boom"))), 0);
+    }
+}

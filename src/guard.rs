@@ -3,8 +3,9 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::ffi::CStr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use presence_client::CallError;
 use presence_protocol::errors::code;
@@ -70,16 +71,37 @@ pub fn number(body: impl FnOnce() -> i32) -> i32 {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or(0)
 }
 
+/// From now on a panic of the library is not printed: its text and place go to the last text of its thread, where
+/// [`call`] finds them. The hook belongs to the copy of Rust's runtime inside the library; no other code has it.
+pub fn silence_panics() {
+    static SILENT: AtomicBool = AtomicBool::new(false);
+    if !SILENT.swap(true, Ordering::AcqRel) {
+        std::panic::set_hook(Box::new(note));
+    }
+}
+
+fn note(panic: &PanicHookInfo<'_>) {
+    let what = panic.payload_as_str().unwrap_or(NO_TEXT);
+    let place = panic
+        .location()
+        .map_or_else(String::new, |location| format!(" ({location})"));
+    last_error::set(&format!("{INTERNAL_ERROR}: {what}{place}"));
+}
+
+const INTERNAL_ERROR: &str = "internal error, please report it";
+const NO_TEXT: &str = "no text";
+
 fn panicked(payload: Box<dyn Any + Send>) -> Refusal {
     let what = payload
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no text");
-    let refusal = Refusal::new(code::PANIC, format!("internal error, please report it: {what}"));
+        .unwrap_or(NO_TEXT);
+    let plain = format!("{INTERNAL_ERROR}: {what}");
+    let noted = last_error::with(|text| text.starts_with(&plain).then(|| text.to_owned()));
     // Dropping a payload may panic in its turn; a leak on a path that is a bug already is the lesser harm.
     std::mem::forget(payload);
-    refusal
+    Refusal::new(code::PANIC, noted.unwrap_or(plain))
 }
 
 #[cfg(test)]
@@ -94,6 +116,18 @@ mod tests {
     fn a_panic_becomes_a_code_and_a_text() {
         assert_eq!(call(bug), code::PANIC);
         assert!(last_error::with(|text| text.contains("boom")));
+    }
+
+    #[test]
+    fn a_silenced_panic_tells_its_place() {
+        let printing = std::panic::take_hook();
+        silence_panics();
+        let code = call(|| panic!("bang"));
+        std::panic::set_hook(printing);
+        assert_eq!(code, code::PANIC);
+        assert!(last_error::with(
+            |text| text.contains("bang") && text.contains("guard.rs:")
+        ));
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub unsafe extern "C" fn timClientCreate(options_json: *const c_char, client: *m
         let options_json = unsafe { strings::text(options_json, "options_json") }?;
         // SAFETY: the caller passes NULL or a place for the handle that nobody else uses during the call.
         let client = unsafe { strings::out(client, "client") }?;
+        guard::silence_panics();
         fork::watch()?;
         let created = Client::create(options_json)?;
         *client = fork::globals().add_client(created)?;

@@ -13,11 +13,9 @@ use crate::{fork, guard, strings};
 #[cfg_attr(not(feature = "embedded-server"), path = "server/absent.rs")]
 mod backend;
 #[cfg(feature = "embedded-server")]
-mod options;
+pub(crate) mod options;
 
 pub(crate) use backend::ServerEntry;
-#[cfg(all(test, feature = "embedded-server"))]
-pub(crate) use options::keys as option_keys;
 
 /// An embedded server. A number like TimClient: 0 is never one, and a wrong one is answered with
 /// TIM_ERR_INVALID_HANDLE.
@@ -44,6 +42,7 @@ pub unsafe extern "C" fn timServerStart(options_json: *const c_char, server: *mu
         };
         // SAFETY: the caller passes NULL or a place for the handle that nobody else uses during the call.
         let server = unsafe { strings::out(server, "server") }?;
+        guard::silence_panics();
         fork::watch()?;
         *server = fork::globals().add_server(ServerEntry::start(options_json)?)?;
         Ok(())

@@ -39,10 +39,7 @@ pub fn parse(options_json: &str) -> Result<(NodeConfig, AppConfig), Refusal> {
     };
     let mut own = Own::default();
     let mut node = NodeConfig::default();
-    let mut settings = AppSettings {
-        auto_register_on_mention: true,
-        ..AppSettings::default()
-    };
+    let mut settings = default_settings();
     for (key, value) in &options {
         if !own.set(key, value)? {
             set(&mut node, &mut settings, key, value)?;
@@ -185,6 +182,32 @@ pub fn keys() -> impl Iterator<Item = &'static str> {
     let node = options::NODE.iter().map(|setting| setting.key);
     let app = options::APP.iter().map(|setting| setting.key);
     OWN_KEYS.into_iter().chain(node).chain(app)
+}
+
+/// The rows of docs/C_API.md that come from the tables.
+#[cfg(test)]
+pub fn rows() -> Vec<String> {
+    fn row<T: Clone>(setting: &options::Setting<T>, defaults: &T) -> String {
+        let rule = if setting.rule.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", setting.rule)
+        };
+        let (key, takes, default) = (setting.key, setting.takes(), setting.text(defaults));
+        format!("| `{key}` | {takes} | `{default}` | {}{rule} |", setting.about)
+    }
+    let (node, app) = (NodeConfig::default(), default_settings());
+    let node_rows = options::NODE.iter().map(|setting| row(setting, &node));
+    node_rows
+        .chain(options::APP.iter().map(|setting| row(setting, &app)))
+        .collect()
+}
+
+fn default_settings() -> AppSettings {
+    AppSettings {
+        auto_register_on_mention: true,
+        ..AppSettings::default()
+    }
 }
 
 fn user_ids(key: &str, value: &Value) -> Result<Vec<UserId>, Refusal> {

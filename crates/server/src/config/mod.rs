@@ -1,0 +1,320 @@
+//! The configuration file: TOML. Everything is checked before anything is used, and each problem is named with its line.
+//!
+//! Plain settings are read through the tables of [`presence_node::options`]; the rest is in [`TOP_KEYS`] and, for an app,
+//! [`apps::APP_KEYS`]. docs/CONFIGURATION.md is made from these tables.
+
+mod apps;
+pub mod page;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::str::FromStr;
+
+use presence_node::options::{self, NODE, Value};
+use presence_node::{AppConfig, NodeConfig};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::Failure;
+use crate::logs::{Format, Level, LogConfig};
+
+/// Where to listen unless told otherwise: this port of 127.0.0.1.
+pub const PORT: u16 = 7788;
+/// Characters a secret key should have; a shorter one is used, with a warning.
+pub const SECRET_KEY_BYTES_GOOD: usize = 32;
+
+/// A file's worth of settings. Holds secret keys, so it has no `Debug`.
+pub struct Config {
+    /// The node.
+    pub node: NodeConfig,
+    /// The apps, at least one.
+    pub apps: Vec<AppConfig>,
+    /// The logs.
+    pub log: LogConfig,
+}
+
+/// A mistake in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// In which line, counted from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub text: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.text)
+    }
+}
+
+/// A key that is not in the tables of [`options`].
+pub struct Key {
+    /// Its name.
+    pub key: &'static str,
+    /// What it takes, as Markdown.
+    pub takes: &'static str,
+    /// Its default, as Markdown.
+    pub default: &'static str,
+    /// The rule it belongs to, or empty.
+    pub rule: &'static str,
+    /// What it does.
+    pub about: &'static str,
+}
+
+/// The keys at the top of the file, besides those of [`NODE`] and `apps`.
+pub const TOP_KEYS: &[Key] = &[
+    Key {
+        key: "listen",
+        takes: "a list of \"IP:PORT\"",
+        default: "`[\"127.0.0.1:7788\"]`",
+        rule: "",
+        about: "Where to listen for clients. Port 0: any free port. Addresses other than loopback need `--insecure`.",
+    },
+    Key {
+        key: "log_level",
+        takes: "error, warn, info, debug or trace",
+        default: "`\"info\"`",
+        rule: "",
+        about: "The least severe records to log. Only debug and trace show what users write.",
+    },
+    Key {
+        key: "log_format",
+        takes: "text or json",
+        default: "`\"text\"`",
+        rule: "",
+        about: "How a record is written to standard error.",
+    },
+];
+
+/// Reads and checks the file.
+pub fn read(path: &Path) -> Result<Config, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Configuration(format!("cannot read {}: {error}", path.display())))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    parse(&text, folder).map_err(|problems| {
+        let lines: Vec<String> = problems
+            .iter()
+            .map(|problem| format!("{}, {problem}", path.display()))
+            .collect();
+        Failure::Configuration(lines.join("\ntim-presence-server: "))
+    })
+}
+
+/// What `check-config` says of a file that is right.
+pub fn summary(path: &Path, config: &Config) -> String {
+    let addresses: Vec<String> = config.node.listen.iter().map(SocketAddr::to_string).collect();
+    let apps: Vec<String> = config.apps.iter().map(|app| app.id.to_string()).collect();
+    let insecure = if config
+        .node
+        .listen
+        .iter()
+        .all(|address| address.ip().is_loopback())
+    {
+        ""
+    } else {
+        " (needs --insecure)"
+    };
+    format!(
+        "{}: ok; listens on {}{insecure}; apps {}",
+        path.display(),
+        addresses.join(", "),
+        apps.join(", ")
+    )
+}
+
+/// Checks the text of a file in `folder`. All problems, in the order of their lines.
+pub fn parse(text: &str, folder: &Path) -> Result<Config, Vec<Problem>> {
+    let document = DeTable::parse(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        vec![Problem {
+            line: line_of(text, at),
+            text: error.message().to_owned(),
+        }]
+    })?;
+    let mut reader = Reader {
+        text,
+        problems: Vec::new(),
+    };
+    let config = reader.config(document.get_ref(), folder);
+    if reader.problems.is_empty() {
+        return Ok(config);
+    }
+    reader.problems.sort_by_key(|problem| problem.line);
+    Err(reader.problems)
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// Collects problems while reading on, so that a person sees all of them at once.
+struct Reader<'a> {
+    text: &'a str,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn config(&mut self, document: &DeTable<'_>, folder: &Path) -> Config {
+        let mut node = NodeConfig {
+            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, PORT))],
+            ..NodeConfig::default()
+        };
+        let mut log = LogConfig::default();
+        let mut apps = None;
+        for (key, value) in document {
+            match key.get_ref().as_ref() {
+                "apps" => apps = Some(value),
+                "listen" => node.listen = self.addresses(value),
+                "log_level" => log.level = self.word(value, "log_level", Level::TAKES).unwrap_or(log.level),
+                "log_format" => {
+                    log.format = self
+                        .word(value, "log_format", Format::TAKES)
+                        .unwrap_or(log.format)
+                }
+                name => self.plain(NODE, &mut node, name, key, value),
+            }
+        }
+        let apps = match apps {
+            Some(value) => self.apps(value, &node, folder),
+            None => {
+                self.problem(
+                    0,
+                    "there is no app: add an [[apps]] section with id and secret_key",
+                );
+                Vec::new()
+            }
+        };
+        Config { node, apps, log }
+    }
+
+    /// A setting of a table.
+    fn plain<T>(
+        &mut self,
+        settings: &'static [options::Setting<T>],
+        target: &mut T,
+        name: &str,
+        key: &Spanned<std::borrow::Cow<'_, str>>,
+        value: &Spanned<DeValue<'_>>,
+    ) {
+        if let Err(error) = options::set(settings, target, name, plain_value(value.get_ref())) {
+            let belongs = match error {
+                options::OptionError::UnknownKey { .. } => misplaced(name),
+                options::OptionError::BadValue { .. } => None,
+            };
+            self.problem(key.span().start, belongs.unwrap_or_else(|| error.to_string()));
+        }
+    }
+
+    fn addresses(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<SocketAddr> {
+        let addresses = self.parsed_list(
+            value,
+            "listen",
+            "\"IP:PORT\", for example \"127.0.0.1:7788\"",
+            |text| text.parse::<SocketAddr>().ok(),
+        );
+        if value.get_ref().as_array().is_some_and(|list| list.is_empty()) {
+            self.problem(value.span().start, "listen names no address");
+        }
+        addresses
+    }
+
+    /// A list of texts, each made into a `T`.
+    fn parsed_list<T>(
+        &mut self,
+        value: &Spanned<DeValue<'_>>,
+        key: &str,
+        takes: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Vec<T> {
+        let Some(list) = value.get_ref().as_array() else {
+            self.problem(
+                value.span().start,
+                format!("{key} takes a list of {takes}, not {}", kind(value.get_ref())),
+            );
+            return Vec::new();
+        };
+        let mut items = Vec::new();
+        for item in list.iter() {
+            match item.get_ref().as_str().map(|text| (text, parse(text))) {
+                Some((_, Some(parsed))) => items.push(parsed),
+                Some((text, None)) => {
+                    self.problem(
+                        item.span().start,
+                        format!("{key} takes a list of {takes}, not {text:?}"),
+                    );
+                }
+                None => {
+                    let given = kind(item.get_ref());
+                    self.problem(
+                        item.span().start,
+                        format!("{key} takes a list of {takes}, not {given}"),
+                    );
+                }
+            }
+        }
+        items
+    }
+
+    fn word<T: FromStr>(&mut self, value: &Spanned<DeValue<'_>>, key: &str, takes: &str) -> Option<T> {
+        let parsed = value.get_ref().as_str().and_then(|text| text.parse().ok());
+        if parsed.is_none() {
+            let given = match value.get_ref().as_str() {
+                Some(text) => format!("{text:?}"),
+                None => kind(value.get_ref()).to_owned(),
+            };
+            self.problem(value.span().start, format!("{key} takes {takes}, not {given}"));
+        }
+        parsed
+    }
+
+    fn problem(&mut self, at: usize, text: impl Into<String>) {
+        self.problems.push(Problem {
+            line: line_of(self.text, at),
+            text: text.into(),
+        });
+    }
+}
+
+/// The value as the tables take it.
+fn plain_value<'a>(value: &'a DeValue<'_>) -> Value<'a> {
+    match value {
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map_or(Value::Other("a number that large"), Value::Integer),
+        DeValue::Boolean(on) => Value::Bool(*on),
+        DeValue::String(text) => Value::Text(text),
+        other => Value::Other(kind(other)),
+    }
+}
+
+/// What a value is, for a person.
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a section",
+    }
+}
+
+/// Where a key would have been right, if it stands in the wrong part of the file; or the key of another table or list
+/// that was probably meant.
+fn misplaced(name: &str) -> Option<String> {
+    if apps::APP_KEYS.iter().any(|key| key.key == name)
+        || options::APP.iter().any(|setting| setting.key == name)
+    {
+        return Some(format!("{name} is a setting of an app: put it under [[apps]]"));
+    }
+    if TOP_KEYS.iter().any(|key| key.key == name) || NODE.iter().any(|setting| setting.key == name) {
+        return Some(format!(
+            "{name} is a setting of the server: put it before the first [[apps]]"
+        ));
+    }
+    None
+}

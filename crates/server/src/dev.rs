@@ -1,0 +1,57 @@
+//! `--dev`: one app with a new key, on loopback, without a file.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use presence::ids::AppId;
+use presence::settings::AppSettings;
+use presence_node::{AppConfig, NodeConfig};
+
+use crate::Failure;
+use crate::config::{Config, PORT};
+use crate::logs::LogConfig;
+
+/// The app of `--dev`.
+const APP: u64 = 1_400_000_001;
+/// Random bytes of its key; 64 hex digits, like the original's keys.
+const KEY_BYTES: usize = 32;
+
+/// The configuration of `--dev`.
+pub fn config() -> Result<Config, Failure> {
+    let mut random = [0; KEY_BYTES];
+    getrandom::fill(&mut random)
+        .map_err(|error| Failure::Runtime(format!("the system has no random numbers: {error}")))?;
+    let secret_key = random.iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("a String grows");
+        hex
+    });
+    let app = AppConfig {
+        id: AppId::new(APP).expect("above 0"),
+        secret_key,
+        settings: AppSettings {
+            auto_register_on_mention: true,
+            ..AppSettings::default()
+        }, // R1.2
+        accounts: Vec::new(),
+        friends: BTreeMap::new(),
+    };
+    let node = NodeConfig {
+        listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, PORT))],
+        ..NodeConfig::default()
+    };
+    Ok(Config {
+        node,
+        apps: vec![app],
+        log: LogConfig::default(),
+    })
+}
+
+/// What a person, or a script, needs to log in: `key value` lines.
+pub fn greeting(app: &AppConfig) -> String {
+    format!(
+        "sdk_app_id {id}\nsecret_key {key}\nsign tim-presence-server sign --app {id} --key {key} --user alice",
+        id = app.id,
+        key = app.secret_key,
+    )
+}

@@ -1,0 +1,118 @@
+//! Serving: start the node, say where it listens, answer signals, stop.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use presence_node::Node;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::arguments::{RunOptions, Source};
+use crate::config::Config;
+use crate::{Failure, config, dev, logs, reload, say};
+
+/// How long connections and threads may take to end.
+const STOP_TIMEOUT: Duration = Duration::from_millis(4_500);
+
+/// Serves until SIGTERM or SIGINT.
+pub fn run(options: RunOptions) -> Result<(), Failure> {
+    let mut config = load(&options)?;
+    if !options.insecure {
+        refuse_beyond_loopback(&config.node.listen)?;
+    }
+    logs::start(config.log);
+    // Before the node starts, so that no signal finds the system's default, which would end the process at once.
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
+        .map_err(|error| Failure::Runtime(format!("cannot receive signals: {error}")))?;
+    let node = Node::start(config.node.clone(), config.apps.clone()).map_err(|error| {
+        let addresses: Vec<String> = config.node.listen.iter().map(SocketAddr::to_string).collect();
+        Failure::Runtime(format!("cannot listen on {}: {error}", addresses.join(", ")))
+    })?;
+
+    for address in node.addresses() {
+        say(&format!("listening on tim://{address}"));
+        tracing::info!(%address, "listening");
+    }
+    if let (Source::Dev, [app]) = (&options.source, config.apps.as_slice()) {
+        say(&dev::greeting(app));
+    }
+    for app in config
+        .apps
+        .iter()
+        .filter(|app| app.secret_key.len() < config::SECRET_KEY_BYTES_GOOD)
+    {
+        tracing::warn!(app = %app.id, "the secret key is short; take at least {} characters", config::SECRET_KEY_BYTES_GOOD);
+    }
+
+    for signal in signals.forever() {
+        if signal == SIGHUP {
+            hang_up(&options, &mut config, &node);
+        } else {
+            tracing::info!(signal, "stopping");
+            break;
+        }
+    }
+    node.stop(STOP_TIMEOUT).map_err(|_| {
+        Failure::Runtime(format!(
+            "not stopped within {} ms: giving up",
+            STOP_TIMEOUT.as_millis()
+        ))
+    })?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The configuration with what the command line says instead.
+fn load(options: &RunOptions) -> Result<Config, Failure> {
+    let mut config = match &options.source {
+        Source::File(path) => config::read(path)?,
+        Source::Dev => dev::config()?,
+    };
+    if !options.listen.is_empty() {
+        config.node.listen.clone_from(&options.listen);
+    }
+    config.log.level = options.log_level.unwrap_or(config.log.level);
+    config.log.format = options.log_format.unwrap_or(config.log.format);
+    Ok(config)
+}
+
+fn refuse_beyond_loopback(listen: &[SocketAddr]) -> Result<(), Failure> {
+    match listen.iter().find(|address| !address.ip().is_loopback()) {
+        None => Ok(()),
+        Some(address) => Err(Failure::Configuration(format!(
+            "{address} can be reached from other machines, and connections are not encrypted yet: UserSigs and statuses \
+             could be read on the way. Listen on 127.0.0.1 or [::1], or say --insecure if that is what you want"
+        ))),
+    }
+}
+
+/// SIGHUP (R7.6). A file that is wrong changes nothing.
+fn hang_up(options: &RunOptions, config: &mut Config, node: &Node) {
+    if options.source == Source::Dev {
+        tracing::info!("SIGHUP: there is no file to read with --dev");
+        return;
+    }
+    match load(options) {
+        Ok(new) => {
+            reload::apply(config, new, node.admin());
+            tracing::info!("configuration reloaded");
+        }
+        Err(failure) => tracing::error!(error = %failure, "configuration not reloaded, nothing changed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_addresses_pass() {
+        let refused = |address: &str| refuse_beyond_loopback(&[address.parse().unwrap()]).is_err();
+        assert!(!refused("127.0.0.1:1") && !refused("127.9.9.9:1") && !refused("[::1]:1"));
+        assert!(
+            refused("0.0.0.0:1") && refused("[::]:1") && refused("10.0.0.1:1") && refused("[2001:db8::1]:1")
+        );
+        let mixed = ["127.0.0.1:1".parse().unwrap(), "10.0.0.1:1".parse().unwrap()];
+        assert!(refuse_beyond_loopback(&mixed).is_err());
+    }
+}

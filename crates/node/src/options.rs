@@ -267,25 +267,25 @@ pub const APP: &[Setting<AppSettings>] = &[
     Setting {
         key: "custom_status_bytes_max",
         rule: "R3.1",
-        about: "Bytes of UTF-8 that a custom status may have.",
+        about: "Bytes of UTF-8 that a custom status may have. In the rules: `max_custom_status_bytes`.",
         field: count!(custom_status_bytes_max, 1, 4_096),
     },
     Setting {
         key: "query_batch_max",
         rule: "R4.1",
-        about: "Different users that one query may name.",
+        about: "Different users that one query may name. In the rules: `max_query_batch`.",
         field: count!(query_batch_max, 1, 3_000),
     },
     Setting {
         key: "subscribe_batch_max",
         rule: "R5.1",
-        about: "Different users that one subscribe or unsubscribe may name.",
+        about: "Different users that one subscribe or unsubscribe may name. In the rules: `max_subscribe_batch`.",
         field: count!(subscribe_batch_max, 1, 2_000),
     },
     Setting {
         key: "subscriptions_max",
         rule: "R5.2",
-        about: "Subscriptions of a user; past it the oldest go.",
+        about: "Subscriptions of a user; past it the oldest go. In the rules: `max_subscriptions`.",
         field: count!(subscriptions_max, 1, 2_000),
     },
     Setting {

@@ -20,6 +20,7 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
     if !options.insecure {
         refuse_beyond_loopback(&config.node.listen)?;
     }
+    refuse_the_examples_key(&config)?;
     logs::start(config.log);
     // Before the node starts, so that no signal finds the system's default, which would end the process at once.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
@@ -82,6 +83,22 @@ fn refuse_beyond_loopback(listen: &[SocketAddr]) -> Result<(), Failure> {
         Some(address) => Err(Failure::Configuration(format!(
             "{address} can be reached from other machines, and connections are not encrypted yet: UserSigs and statuses \
              could be read on the way. Listen on 127.0.0.1 or [::1], or say --insecure if that is what you want"
+        ))),
+    }
+}
+
+/// Whoever reads the example could log in as anyone.
+fn refuse_the_examples_key(config: &Config) -> Result<(), Failure> {
+    match config
+        .apps
+        .iter()
+        .find(|app| app.secret_key.starts_with("replace-me"))
+    {
+        None => Ok(()),
+        Some(app) => Err(Failure::Configuration(format!(
+            "the secret_key of app {} is the one of the example, which everybody knows: put in the output of \
+             openssl rand -hex 32",
+            app.id
         ))),
     }
 }

@@ -281,6 +281,16 @@ fn wrong_arguments_and_files_are_named_and_end_with_code_2() {
 }
 
 #[test]
+fn the_example_is_not_served_with_its_public_key() {
+    let output = run(&[
+        "--config",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tim-presence-server.example.toml"),
+    ]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("openssl rand"), "{}", stderr(&output));
+}
+
+#[test]
 fn commands_that_only_print_end_with_code_0() {
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/tim-presence-server.example.toml");
     let cases: [(&[&str], &str); 4] = [

@@ -4,7 +4,8 @@
 //! conclusions. Invariants: a [`DeviceKey`] and a [`SessionId`] stand here once at most.
 
 use crate::ids::{ConnectionId, DeviceKey, Platform, SessionId};
-use crate::settings::{AppSettings, MultiLogin};
+use crate::multi_login::Class;
+use crate::settings::AppSettings;
 use crate::time::Mono;
 use crate::user::{Ended, EndedBy, Login, Loss};
 
@@ -291,7 +292,7 @@ impl Devices {
         let newer = self
             .all
             .iter()
-            .filter(|device| device.is_live() && class.has(device) && device.session > session);
+            .filter(|device| device.is_live() && class.has(device.key.platform) && device.session > session);
         newer.count() < class.devices_max
     }
 
@@ -307,12 +308,12 @@ impl Devices {
         let Some(class) = Class::of(platform, settings) else {
             return;
         };
-        let among_live = class.oldest_allowed(&self.all, session, Device::is_live);
-        let among_all = class.oldest_allowed(&self.all, session, |_| true);
+        let among_live = class.oldest_allowed(self.sessions(&class, Device::is_live), session);
+        let among_all = class.oldest_allowed(self.sessions(&class, |_| true), session);
         let mut index = 0;
         while let Some(device) = self.all.get(index) {
             let oldest = if device.is_live() { among_live } else { among_all };
-            if !class.has(device) || device.session >= oldest {
+            if !class.has(device.key.platform) || device.session >= oldest {
                 index += 1;
                 continue;
             }
@@ -320,6 +321,14 @@ impl Devices {
             ended.push(device.ended(EndedBy::Displaced));
             self.remember_displaced(&device);
         }
+    }
+
+    fn sessions(&self, class: &Class, is: fn(&Device) -> bool) -> impl Iterator<Item = SessionId> {
+        let counted = self
+            .all
+            .iter()
+            .filter(move |device| class.has(device.key.platform) && is(device));
+        counted.map(|device| device.session)
     }
 
     fn was_displaced(&self, session: SessionId, key: &DeviceKey) -> bool {
@@ -369,55 +378,6 @@ impl Loss {
     }
 }
 
-/// The devices among which the multi-login rule counts, and how many of them it allows (R8.3).
-struct Class {
-    /// `None`: all platforms.
-    platform: Option<Platform>,
-    /// At least 1: the one that logs in.
-    devices_max: usize,
-}
-
-impl Class {
-    /// `None`: no limit.
-    fn of(platform: Platform, settings: &AppSettings) -> Option<Class> {
-        match settings.multi_login {
-            MultiLogin::Unlimited => None,
-            MultiLogin::Single => Some(Class {
-                platform: None,
-                devices_max: 1,
-            }),
-            MultiLogin::PerPlatform => {
-                let devices_max = if platform == Platform::Web {
-                    settings.web_devices_max.max(1)
-                } else {
-                    1
-                };
-                Some(Class {
-                    platform: Some(platform),
-                    devices_max,
-                })
-            }
-        }
-    }
-
-    fn has(&self, device: &Device) -> bool {
-        self.platform
-            .is_none_or(|platform| device.key.platform == platform)
-    }
-
-    /// The oldest login that has room when `session` joins those of `all` that `count`.
-    fn oldest_allowed(&self, all: &[Device], session: SessionId, count: fn(&Device) -> bool) -> SessionId {
-        let counted = all
-            .iter()
-            .filter(|device| self.has(device) && count(device))
-            .map(|device| device.session);
-        let mut sessions: Vec<SessionId> = counted.chain([session]).collect();
-        sessions.sort_unstable();
-        let surplus = sessions.len().saturating_sub(self.devices_max);
-        sessions.get(surplus).copied().unwrap_or(session)
-    }
-}
-
 /// FNV-1a of a device key: stable, so that it may be stored.
 fn digest(key: &DeviceKey) -> u64 {
     let start = 0xcbf2_9ce4_8422_2325_u64;
@@ -426,4 +386,306 @@ fn digest(key: &DeviceKey) -> u64 {
         .fold(start, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::ids::Platform::{Ios, Mac, Web};
+    use crate::scene::{On, Scene};
+    use crate::settings::MultiLogin;
+    use crate::status::{Reason, Status};
+    use crate::user::LoginRefusal;
+
+    fn displaced(on: On, connection: Option<ConnectionId>) -> Ended {
+        Ended {
+            session: on.session,
+            connection,
+            why: EndedBy::Displaced,
+        }
+    }
+
+    /// R8.3, R1.4.
+    #[test]
+    fn a_second_phone_displaces_the_first_and_leaves_other_platforms_alone() {
+        let mut scene = Scene::new();
+        let first = scene.log_in(Ios, "first");
+        let mac = scene.log_in(Mac, "mac");
+        scene.set("busy");
+        let version = scene.version();
+        let (second, logged_in) = scene.try_log_in(Ios, "second", None);
+        assert_eq!(logged_in.ended, [displaced(first, Some(first.connection))]);
+        assert!(!logged_in.changed);
+        assert!(scene.is_live(second) && scene.is_live(mac) && !scene.is_live(first));
+        assert_eq!(
+            (scene.custom(), scene.version()),
+            ("busy", version),
+            "R8.3: no change of the user's status"
+        );
+        assert_eq!(scene.user.platforms(), Ios.bit() | Mac.bit());
+    }
+
+    /// R8.3.
+    #[test]
+    fn the_oldest_browser_gives_way_to_the_eleventh() {
+        let mut scene = Scene::new();
+        let browsers: Vec<On> = (0..10)
+            .map(|count| scene.log_in(Web, &format!("browser {count}")))
+            .collect();
+        assert!(browsers.iter().all(|on| scene.is_live(*on)));
+        let (_, logged_in) = scene.try_log_in(Web, "browser 10", None);
+        assert_eq!(
+            logged_in.ended,
+            [displaced(browsers[0], Some(browsers[0].connection))]
+        );
+    }
+
+    /// R8.3.
+    #[test]
+    fn under_single_every_older_device_gives_way() {
+        let mut scene = Scene::new();
+        let phone = scene.log_in(Ios, "phone");
+        let mac = scene.log_in(Mac, "mac");
+        scene.settings.multi_login = MultiLogin::Single;
+        let (web, logged_in) = scene.try_log_in(Web, "web", None);
+        assert_eq!(
+            logged_in.ended,
+            [
+                displaced(phone, Some(phone.connection)),
+                displaced(mac, Some(mac.connection))
+            ]
+        );
+        assert!(scene.is_live(web));
+    }
+
+    /// R8.3.
+    #[test]
+    fn under_unlimited_nobody_gives_way() {
+        let mut scene = Scene::with(|settings| settings.multi_login = MultiLogin::Unlimited);
+        let first = scene.log_in(Ios, "first");
+        let (second, logged_in) = scene.try_log_in(Ios, "second", None);
+        assert_eq!(logged_in.ended, []);
+        assert!(scene.is_live(first) && scene.is_live(second));
+    }
+
+    /// R2.7.
+    #[test]
+    fn a_device_that_connects_anew_replaces_itself_silently_under_every_rule() {
+        for rule in [MultiLogin::PerPlatform, MultiLogin::Single, MultiLogin::Unlimited] {
+            let mut scene = Scene::with(|settings| settings.multi_login = rule);
+            let old = scene.log_in(Web, "browser");
+            let (new, logged_in) = scene.try_log_in(Web, "browser", None);
+            let replaced = Ended {
+                session: old.session,
+                connection: Some(old.connection),
+                why: EndedBy::Replaced,
+            };
+            assert_eq!(logged_in.ended, [replaced], "{rule:?}");
+            assert!(new.session > old.session);
+            assert!(
+                !scene.lose(old, Loss::LinkClosed),
+                "the end of the old connection is stale"
+            );
+            assert!(!scene.log_out(old), "so is its logout");
+            assert_eq!(scene.status(), (Status::Online, Reason::Login));
+        }
+    }
+
+    /// R8.3, R2.7.
+    #[test]
+    fn a_resume_keeps_its_number_and_ends_only_its_old_connection() {
+        let mut scene = Scene::new();
+        let old = scene.log_in(Ios, "phone");
+        let version = scene.version();
+        let (new, logged_in) = scene.try_log_in(Ios, "phone", Some(old));
+        assert_eq!(new.session, old.session);
+        let replaced = Ended {
+            session: old.session,
+            connection: Some(old.connection),
+            why: EndedBy::Replaced,
+        };
+        assert_eq!(logged_in.ended, [replaced]);
+        assert!(scene.is_live(new) && !scene.is_live(old));
+        assert_eq!(scene.version(), version);
+    }
+
+    /// R8.3, R2.2.
+    #[test]
+    fn a_lost_device_that_resumes_keeps_its_number_and_brings_the_user_online() {
+        let mut scene = Scene::new();
+        let old = scene.log_in(Ios, "phone");
+        scene.lose(old, Loss::LinkClosed);
+        let (new, logged_in) = scene.try_log_in(Ios, "phone", Some(old));
+        assert_eq!(
+            (new.session, logged_in.ended, logged_in.changed),
+            (old.session, vec![], true)
+        );
+        assert_eq!(scene.status(), (Status::Online, Reason::Login));
+    }
+
+    /// R8.3.
+    #[test]
+    fn a_displaced_login_that_returns_is_refused_and_displaces_nobody() {
+        let mut scene = Scene::new();
+        let first = scene.log_in(Ios, "first");
+        let second = scene.log_in(Ios, "second");
+        let version = scene.version();
+        assert_eq!(
+            scene.attempt(Ios, "first", Some(first), i64::MAX),
+            Err(LoginRefusal::Displaced)
+        );
+        assert!(scene.is_live(second));
+        assert_eq!(scene.version(), version);
+        assert!(
+            scene.attempt(Ios, "first", None, i64::MAX).is_ok(),
+            "a new login of its own may displace"
+        );
+        assert!(!scene.is_live(second));
+    }
+
+    /// R2.4, R8.3.
+    #[test]
+    fn a_lost_login_that_a_newer_one_made_forget_is_refused_as_displaced() {
+        let mut scene = Scene::new();
+        let first = scene.log_in(Ios, "first");
+        scene.lose(first, Loss::Timeout);
+        let (second, logged_in) = scene.try_log_in(Ios, "second", None);
+        assert_eq!(logged_in.ended, [displaced(first, None)]);
+        assert_eq!(
+            scene.attempt(Ios, "first", Some(first), i64::MAX),
+            Err(LoginRefusal::Displaced)
+        );
+        assert!(scene.log_out(second));
+        assert_eq!(
+            scene.status(),
+            (Status::Unlogined, Reason::Logout),
+            "one logout is enough"
+        );
+    }
+
+    /// R2.8, R8.3.
+    #[test]
+    fn a_login_in_grace_is_displaced_like_a_live_one() {
+        let mut scene = Scene::with(|settings| settings.offline_grace = Duration::from_secs(30));
+        let first = scene.log_in(Ios, "first");
+        scene.lose(first, Loss::Timeout);
+        let (_, logged_in) = scene.try_log_in(Ios, "second", None);
+        assert_eq!(
+            (logged_in.ended, logged_in.changed),
+            (vec![displaced(first, None)], false)
+        );
+        assert!(!scene.pass(Duration::from_secs(60)), "its grace ended with it");
+    }
+
+    /// R8.3, R8.8.
+    #[test]
+    fn the_number_of_a_login_that_logged_out_or_is_another_devices_means_a_new_login() {
+        let mut scene = Scene::new();
+        let phone = scene.log_in(Ios, "phone");
+        scene.log_out(phone);
+        let (again, _) = scene.try_log_in(Ios, "phone", Some(phone));
+        assert!(again.session > phone.session);
+        let (mac, _) = scene.try_log_in(Mac, "mac", Some(again));
+        assert!(mac.session > again.session);
+        assert!(scene.is_live(again), "whose number it is goes on");
+        let other = scene.log_in(Ios, "other");
+        assert_eq!(
+            scene.attempt(Ios, "phone", Some(again), i64::MAX),
+            Err(LoginRefusal::Displaced)
+        );
+        let (third, _) = scene.try_log_in(Ios, "third", Some(again));
+        assert!(
+            third.session > other.session,
+            "a displaced number of another device is unknown too"
+        );
+    }
+
+    /// R8.3: with room for ten browsers, lost ones may return although younger ones came; then the oldest goes.
+    #[test]
+    fn a_lost_browser_returns_only_among_the_newest_that_have_room() {
+        let mut scene = Scene::with(|settings| settings.web_devices_max = 2);
+        let oldest = scene.log_in(Web, "oldest");
+        let lost = scene.log_in(Web, "lost");
+        scene.lose(lost, Loss::LinkClosed);
+        let (newest, logged_in) = scene.try_log_in(Web, "newest", None);
+        assert_eq!(logged_in.ended, [], "two are live: nobody has to go");
+        let (back, logged_in) = scene.try_log_in(Web, "lost", Some(lost));
+        assert_eq!(logged_in.ended, [displaced(oldest, Some(oldest.connection))]);
+        assert!(scene.is_live(back) && scene.is_live(newest));
+    }
+
+    /// R7.6, R8.3: the rule became stricter while a device was away.
+    #[test]
+    fn a_lost_login_without_room_under_the_present_rule_is_refused() {
+        let mut scene = Scene::with(|settings| settings.multi_login = MultiLogin::Unlimited);
+        let old = scene.log_in(Ios, "old");
+        let new = scene.log_in(Ios, "new");
+        scene.lose(old, Loss::LinkClosed);
+        scene.settings.multi_login = MultiLogin::PerPlatform;
+        assert_eq!(
+            scene.attempt(Ios, "old", Some(old), i64::MAX),
+            Err(LoginRefusal::Displaced)
+        );
+        assert!(scene.log_out(new));
+        assert_eq!(
+            scene.status().0,
+            Status::Unlogined,
+            "the refused device is not lost any more"
+        );
+    }
+
+    #[test]
+    fn the_oldest_displaced_login_is_forgotten_past_the_limit() {
+        let mut scene = Scene::new();
+        let all: Vec<On> = (0..DISPLACED_LOGINS_MAX + 2)
+            .map(|count| scene.log_in(Ios, &format!("phone {count}")))
+            .collect();
+        let refused = |scene: &mut Scene, index: usize| {
+            scene
+                .attempt(Ios, &format!("phone {index}"), Some(all[index]), i64::MAX)
+                .is_err()
+        };
+        assert!(refused(&mut scene, 1) && refused(&mut scene, DISPLACED_LOGINS_MAX));
+        assert!(!refused(&mut scene, 0), "the oldest of one more than the limit");
+    }
+
+    #[test]
+    fn the_device_lost_longest_is_forgotten_past_the_limit() {
+        let mut scene = Scene::with(|settings| settings.multi_login = MultiLogin::Unlimited);
+        let all: Vec<On> = (0..=AWAY_DEVICES_MAX)
+            .map(|count| scene.log_in(Ios, &format!("phone {count}")))
+            .collect();
+        for on in &all {
+            scene.lose(*on, Loss::LinkClosed);
+            scene.pass(Duration::from_millis(1));
+        }
+        assert_eq!(scene.status(), (Status::Offline, Reason::LinkClosed));
+        assert_ne!(
+            scene.try_log_in(Ios, "phone 0", Some(all[0])).0.session,
+            all[0].session
+        );
+        assert_eq!(
+            scene.try_log_in(Ios, "phone 1", Some(all[1])).0.session,
+            all[1].session
+        );
+    }
+
+    #[test]
+    fn a_loss_has_no_grace_past_the_limit_of_devices_in_grace() {
+        let mut scene = Scene::with(|settings| {
+            settings.multi_login = MultiLogin::Unlimited;
+            settings.offline_grace = Duration::from_secs(30);
+        });
+        for count in 0..AWAY_DEVICES_MAX {
+            let on = scene.log_in(Ios, &format!("phone {count}"));
+            scene.lose(on, Loss::LinkClosed);
+        }
+        let mac = scene.log_in(Mac, "mac");
+        assert_eq!(scene.user.platforms(), Ios.bit() | Mac.bit());
+        scene.lose(mac, Loss::LinkClosed);
+        assert_eq!(scene.user.platforms(), Ios.bit(), "the Mac is lost at once");
+        assert_eq!(scene.status().0, Status::Online);
+    }
 }

@@ -169,3 +169,40 @@ pub struct SessionId(pub u64);
 /// Names one connection of a node; chosen by the gateway, opaque to the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R1.2.
+    #[test]
+    fn a_user_id_has_1_to_32_bytes_of_printable_ascii() {
+        let longest = "x".repeat(USER_ID_BYTES_MAX);
+        for good in ["a", " ", "~", "Ann Lee #1", longest.as_str()] {
+            assert_eq!(UserId::new(good).as_ref().map(UserId::as_str), Ok(good));
+        }
+        let too_long = "x".repeat(USER_ID_BYTES_MAX + 1);
+        for bad in ["", "\u{7f}", "a\tb", "a\0", "ö", too_long.as_str()] {
+            assert_eq!(UserId::new(bad), Err(InvalidUserId), "{bad:?}");
+        }
+    }
+
+    /// R1.1.
+    #[test]
+    fn no_app_has_the_number_0() {
+        assert_eq!(AppId::new(0), None);
+        assert_eq!(AppId::new(u64::MAX).map(AppId::get), Some(u64::MAX));
+    }
+
+    /// R1.3, R1.4.
+    #[test]
+    fn platforms_have_names_and_bits_of_their_own() {
+        let mut bits = 0;
+        for platform in Platform::ALL {
+            assert_eq!(Platform::from_name(platform.name()), platform);
+            assert_eq!(bits & platform.bit(), 0);
+            bits |= platform.bit();
+        }
+        assert_eq!(Platform::from_name("Toaster"), Platform::Other);
+    }
+}

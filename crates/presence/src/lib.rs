@@ -13,6 +13,9 @@
 mod devices;
 pub mod gates;
 pub mod ids;
+mod multi_login;
+#[cfg(test)]
+mod scene;
 pub mod settings;
 pub mod status;
 pub mod subscriptions;

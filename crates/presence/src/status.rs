@@ -153,3 +153,50 @@ pub struct Presence {
     /// Why it last changed.
     pub reason: Reason,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R3.1: bytes, not characters.
+    #[test]
+    fn a_custom_status_is_measured_in_bytes() {
+        let text = "ö".repeat(50);
+        assert_eq!(
+            CustomStatus::new(&text, 100).as_ref().map(CustomStatus::as_str),
+            Ok(text.as_str())
+        );
+        assert_eq!(
+            CustomStatus::new(&text, 99),
+            Err(InvalidCustomStatus::TooLong { bytes_max: 99 })
+        );
+        assert_eq!(CustomStatus::new("a\0b", 100), Err(InvalidCustomStatus::HasNul));
+        assert!(CustomStatus::new("", 0).is_ok_and(|custom| custom.is_empty()));
+    }
+
+    /// R2.5.
+    #[test]
+    fn a_number_of_a_newer_version_is_no_status_and_no_reason() {
+        for status in [Status::Online, Status::Offline, Status::Unlogined] {
+            assert_eq!(Status::from_number(status.number()), Some(status));
+        }
+        for reason in Reason::ALL {
+            assert_eq!(Reason::from_number(reason.number()), Some(reason));
+        }
+        for unknown in [-1, 0, 9, i32::MAX] {
+            assert_eq!(
+                (Status::from_number(unknown), Reason::from_number(unknown)),
+                (None, None)
+            );
+        }
+        assert_eq!(Status::from_number(4), None);
+    }
+
+    /// R6.5.
+    #[test]
+    fn the_next_version_is_above_the_last_and_not_below_the_floor() {
+        assert_eq!(Version(7).next(Version(3)), Version(8));
+        assert_eq!(Version(7).next(Version(8)), Version(8));
+        assert_eq!(Version(7).next(Version(50)), Version(50));
+    }
+}

@@ -210,3 +210,286 @@ fn distinct(ids: &[UserId]) -> Vec<UserId> {
     let mut seen = HashSet::with_capacity(ids.len());
     ids.iter().copied().filter(|id| seen.insert(*id)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FLOOR: u64 = 500;
+
+    fn id(name: &str) -> UserId {
+        UserId::new(name).expect("a user id")
+    }
+
+    /// One letter, one user.
+    fn ids(letters: &str) -> Vec<UserId> {
+        letters.chars().map(|letter| id(&letter.to_string())).collect()
+    }
+
+    fn letters(ids: impl IntoIterator<Item = UserId>) -> String {
+        ids.into_iter().map(|id| id.as_str().to_owned()).collect()
+    }
+
+    fn at_most(subscriptions_max: usize) -> AppSettings {
+        AppSettings {
+            subscriptions_max,
+            ..AppSettings::default()
+        }
+    }
+
+    fn list_of(members: &str) -> SubscriptionList {
+        let mut list = SubscriptionList::new(FLOOR);
+        list.subscribe(&ids(members), &AppSettings::default());
+        list
+    }
+
+    fn at(ms: u64) -> Now {
+        Now {
+            mono: Mono(ms),
+            ..Now::default()
+        }
+    }
+
+    fn change(added: &str, removed: &str, evicted: &str) -> ListChange {
+        ListChange {
+            added: ids(added),
+            removed: ids(removed),
+            evicted: ids(evicted),
+        }
+    }
+
+    /// R5.8: as after a restart without a store.
+    #[test]
+    fn a_new_list_is_empty_and_restorable_at_a_generation_that_says_so() {
+        let list = SubscriptionList::new(FLOOR);
+        assert!(list.is_restorable() && list.is_empty());
+        assert_eq!((list.generation(), list.next_deadline()), (FLOOR, None));
+        assert_eq!(
+            SubscriptionList::new(0).generation(),
+            1,
+            "0 means that a client has no copy"
+        );
+    }
+
+    /// R5.1, R5.9.
+    #[test]
+    fn subscriptions_are_listed_oldest_first() {
+        let mut list = SubscriptionList::new(FLOOR);
+        assert_eq!(list.subscribe(&ids("ab"), &at_most(200)), change("ab", "", ""));
+        assert_eq!(list.subscribe(&ids("c"), &at_most(200)), change("c", "", ""));
+        assert_eq!((letters(list.ids()).as_str(), list.len()), ("abc", 3));
+        assert_eq!(list.generation(), FLOOR + 2);
+        assert!(list.contains(&id("a")) && !list.contains(&id("x")));
+    }
+
+    /// R5.2.
+    #[test]
+    fn subscribing_again_makes_it_the_newest_and_evicts_nobody() {
+        let mut list = list_of("abc");
+        assert_eq!(list.subscribe(&ids("a"), &at_most(3)), change("a", "", ""));
+        assert_eq!(letters(list.ids()), "bca");
+    }
+
+    /// R5.2.
+    #[test]
+    fn past_the_maximum_exactly_the_oldest_go() {
+        let mut list = list_of("abcd");
+        assert_eq!(list.subscribe(&ids("bef"), &at_most(5)), change("bef", "", "a"));
+        assert_eq!(letters(list.ids()), "cdbef");
+    }
+
+    /// R5.2, R7.6: the maximum was lowered.
+    #[test]
+    fn a_lowered_maximum_trims_at_the_next_subscribe() {
+        let mut list = list_of("abcd");
+        assert_eq!(list.subscribe(&ids("e"), &at_most(2)), change("e", "", "abc"));
+        assert_eq!(letters(list.ids()), "de");
+    }
+
+    /// R5.2: in a call of more than the list holds, nobody is both added and evicted.
+    #[test]
+    fn of_a_call_larger_than_the_maximum_the_last_stay() {
+        let mut list = list_of("ab");
+        assert_eq!(list.subscribe(&ids("xbyz"), &at_most(2)), change("yz", "", "axb"));
+        assert_eq!(letters(list.ids()), "yz");
+        assert_eq!(list.subscribe(&ids("q"), &at_most(0)), change("", "", "yzq"));
+        assert!(list.is_empty());
+    }
+
+    /// R5.2 with the default maximum.
+    #[test]
+    fn the_two_hundred_and_first_evicts_the_first() {
+        let mut list = SubscriptionList::new(FLOOR);
+        for count in 0..200 {
+            let change = list.subscribe(&[id(&format!("u{count}"))], &AppSettings::default());
+            assert_eq!(change.evicted, []);
+        }
+        assert_eq!(
+            list.subscribe(&ids("x"), &AppSettings::default()).evicted,
+            [id("u0")]
+        );
+        assert_eq!(list.len(), 200);
+    }
+
+    #[test]
+    fn repeats_count_once_and_no_ids_are_no_call() {
+        let mut list = list_of("a");
+        assert_eq!(list.subscribe(&ids("bcb"), &at_most(200)), change("bc", "", ""));
+        let generation = list.generation();
+        assert!(list.subscribe(&[], &at_most(1)).is_empty() && list.unsubscribe(&[]).is_empty());
+        assert_eq!(
+            (letters(list.ids()).as_str(), list.generation()),
+            ("abc", generation)
+        );
+        let mut fresh = SubscriptionList::new(FLOOR);
+        fresh.subscribe(&[], &at_most(1));
+        fresh.unsubscribe(&[]);
+        assert!(
+            fresh.is_restorable(),
+            "nobody was named, so the user touched nothing"
+        );
+    }
+
+    /// R5.7.
+    #[test]
+    fn unsubscribing_passes_over_who_is_not_in_it() {
+        let mut list = list_of("abc");
+        assert_eq!(list.unsubscribe(&ids("cxa")), change("", "ac", ""));
+        let generation = list.generation();
+        assert!(list.unsubscribe(&ids("x")).is_empty());
+        assert_eq!(
+            (letters(list.ids()).as_str(), list.generation()),
+            ("b", generation)
+        );
+    }
+
+    /// R5.7.
+    #[test]
+    fn clearing_removes_all_and_leaves_nothing_to_restore() {
+        let mut list = list_of("ab");
+        assert_eq!(list.clear(), change("", "ab", ""));
+        assert!(list.is_empty() && !list.is_restorable());
+        assert!(list.clear().is_empty());
+    }
+
+    /// R5.8.
+    #[test]
+    fn a_list_is_cleared_when_its_owner_stays_away_for_the_linger() {
+        let mut list = list_of("ab");
+        let generation = list.generation();
+        list.owner_gone(at(1_000), &AppSettings::default());
+        assert_eq!(list.next_deadline(), Some(Mono(301_000)));
+        assert!(list.advance(at(300_999)).is_empty());
+        assert_eq!(list.advance(at(301_000)), change("", "ab", ""));
+        assert!(list.is_restorable());
+        assert_eq!((list.generation(), list.next_deadline()), (generation + 1, None));
+        assert!(list.advance(at(999_000)).is_empty());
+    }
+
+    /// R5.8.
+    #[test]
+    fn an_owner_who_returns_in_time_finds_the_list_as_it_was() {
+        let mut list = list_of("ab");
+        let before = list.clone();
+        list.owner_gone(at(0), &AppSettings::default());
+        list.owner_online();
+        assert!(list.advance(at(300_000)).is_empty());
+        assert_eq!(list, before);
+    }
+
+    /// R5.8: OFFLINE, then kicked to UNLOGINED.
+    #[test]
+    fn a_linger_that_runs_is_not_prolonged() {
+        let mut list = list_of("ab");
+        list.owner_gone(at(0), &AppSettings::default());
+        list.owner_gone(at(200_000), &AppSettings::default());
+        assert_eq!(list.next_deadline(), Some(Mono(300_000)));
+    }
+
+    /// R5.8.
+    #[test]
+    fn an_empty_list_has_no_linger() {
+        let mut list = list_of("a");
+        list.owner_gone(at(0), &AppSettings::default());
+        assert_eq!(
+            list.unsubscribe(&ids("a")),
+            change("", "a", ""),
+            "the account of the last was deleted"
+        );
+        assert_eq!(list.next_deadline(), None);
+        list.owner_gone(at(0), &AppSettings::default());
+        assert_eq!(list.next_deadline(), None);
+    }
+
+    /// R5.8.
+    #[test]
+    fn the_first_device_restores_a_cleared_list_and_the_second_cannot() {
+        let mut list = list_of("ab");
+        list.owner_gone(at(0), &AppSettings::default());
+        list.advance(at(300_000));
+        let generation = list.generation();
+        assert_eq!(list.restore(generation - 1, &ids("ab"), &at_most(200)), None);
+        assert_eq!(
+            list.restore(generation, &ids("ab"), &at_most(200)),
+            Some(change("ab", "", ""))
+        );
+        assert_eq!(
+            (letters(list.ids()).as_str(), list.generation()),
+            ("ab", generation + 1)
+        );
+        assert_eq!(list.restore(generation, &ids("xy"), &at_most(200)), None);
+        assert_eq!(list.restore(generation + 1, &ids("xy"), &at_most(200)), None);
+    }
+
+    /// R5.8: an empty copy is restored too; after it there is nothing left to restore.
+    #[test]
+    fn restoring_nothing_changes_nothing_but_ends_it() {
+        let mut list = SubscriptionList::new(FLOOR);
+        assert_eq!(
+            list.restore(FLOOR, &[], &at_most(200)),
+            Some(ListChange::default())
+        );
+        assert!(!list.is_restorable());
+        assert_eq!(list.generation(), FLOOR);
+    }
+
+    /// R5.8.
+    #[test]
+    fn of_a_restore_past_the_maximum_the_oldest_are_left_out() {
+        let mut list = SubscriptionList::new(FLOOR);
+        assert_eq!(
+            list.restore(FLOOR, &ids("abcb"), &at_most(2)),
+            Some(change("bc", "", ""))
+        );
+        assert_eq!(letters(list.ids()), "bc");
+    }
+
+    /// R5.8.
+    #[test]
+    fn whatever_the_user_does_to_a_cleared_list_ends_the_restoring() {
+        let touches: [fn(&mut SubscriptionList) -> ListChange; 3] = [
+            |list| list.subscribe(&ids("x"), &AppSettings::default()),
+            |list| list.unsubscribe(&ids("x")),
+            SubscriptionList::clear,
+        ];
+        for touch in touches {
+            let mut list = SubscriptionList::new(FLOOR);
+            touch(&mut list);
+            assert!(!list.is_restorable());
+            assert_eq!(list.restore(list.generation(), &ids("ab"), &at_most(200)), None);
+        }
+    }
+
+    /// Ten subscriptions cost ten names.
+    #[test]
+    fn a_list_keeps_no_room_to_grow() {
+        let mut list = list_of("abcdefghijklmnopqrst");
+        list.unsubscribe(&ids("abcdefghij"));
+        assert_eq!((list.len(), list.ids.capacity()), (10, 10));
+        assert!(
+            size_of::<SubscriptionList>() <= 56,
+            "{}",
+            size_of::<SubscriptionList>()
+        );
+    }
+}

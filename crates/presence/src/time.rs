@@ -35,3 +35,16 @@ pub struct Now {
     /// For `since` and UserSigs.
     pub wall: Wall,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_duration_is_too_long_for_the_clock() {
+        assert_eq!(Mono(5).after(Duration::from_millis(7)), Mono(12));
+        assert_eq!(Mono(5).after(Duration::MAX), Mono(u64::MAX));
+        assert_eq!(Mono(12).since(Mono(5)), Duration::from_millis(7));
+        assert_eq!(Mono(5).since(Mono(12)), Duration::ZERO);
+    }
+}

@@ -299,3 +299,333 @@ impl Loss {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::ids::Platform::{Ios, Mac};
+    use crate::scene::{FLOOR, START_S, Scene};
+    use crate::time::Wall;
+
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    /// R1.2, R2.3, R6.5.
+    #[test]
+    fn a_new_account_is_unlogined_at_the_floor() {
+        let scene = Scene::new();
+        let presence = scene.user.presence();
+        assert_eq!(scene.status(), (Status::Unlogined, Reason::Server));
+        assert_eq!((presence.version, presence.since), (FLOOR, Wall(START_S * 1000)));
+        assert_eq!((scene.user.platforms(), scene.user.next_deadline()), (0, None));
+    }
+
+    /// R2.1, R1.4.
+    #[test]
+    fn the_first_login_makes_online_and_the_second_changes_only_the_platforms() {
+        let mut scene = Scene::new();
+        assert!(scene.try_log_in(Ios, "phone", None).1.changed);
+        assert_eq!(scene.status(), (Status::Online, Reason::Login));
+        let version = scene.version();
+        assert!(!scene.try_log_in(Mac, "mac", None).1.changed);
+        assert_eq!(scene.version(), version);
+        assert_eq!(scene.user.platforms(), Ios.bit() | Mac.bit());
+        assert_eq!(scene.user.connections().count(), 2);
+    }
+
+    /// R2.4.
+    #[test]
+    fn a_second_device_going_offline_keeps_the_user_online() {
+        let mut scene = Scene::new();
+        let phone = scene.log_in(Ios, "phone");
+        let mac = scene.log_in(Mac, "mac");
+        assert!(!scene.lose(mac, Loss::LinkClosed));
+        assert_eq!(scene.user.platforms(), Ios.bit());
+        assert!(scene.lose(phone, Loss::Timeout));
+        assert_eq!(scene.status(), (Status::Offline, Reason::Timeout));
+    }
+
+    /// R2.2, R2.6, R6.7, R8.4, R8.10.
+    #[test]
+    fn each_way_to_go_without_a_logout_is_offline_with_its_reason() {
+        for (loss, reason) in [
+            (Loss::LinkClosed, Reason::LinkClosed),
+            (Loss::Timeout, Reason::Timeout),
+            (Loss::Expired, Reason::Expired),
+            (Loss::SlowReceiver, Reason::LinkClosed),
+        ] {
+            let mut scene = Scene::new();
+            let phone = scene.log_in(Ios, "phone");
+            let at_once = scene.lose(phone, loss);
+            assert_eq!(at_once, loss != Loss::SlowReceiver);
+            assert_eq!(scene.pass(SLOW_RECEIVER_GRACE), !at_once);
+            assert_eq!(scene.status(), (Status::Offline, reason));
+        }
+    }
+
+    /// R2.3, R8.8.
+    #[test]
+    fn the_last_logout_makes_unlogined() {
+        let mut scene = Scene::new();
+        let phone = scene.log_in(Ios, "phone");
+        let mac = scene.log_in(Mac, "mac");
+        assert!(!scene.log_out(phone));
+        assert!(scene.log_out(mac));
+        assert_eq!(scene.status(), (Status::Unlogined, Reason::Logout));
+        assert!(!scene.log_out(mac), "once is enough");
+    }
+
+    /// R2.4.
+    #[test]
+    fn the_last_logout_makes_offline_while_another_device_is_lost() {
+        let mut scene = Scene::new();
+        let phone = scene.log_in(Ios, "phone");
+        let mac = scene.log_in(Mac, "mac");
+        scene.lose(phone, Loss::LinkClosed);
+        assert!(scene.log_out(mac));
+        assert_eq!(scene.status(), (Status::Offline, Reason::Logout));
+    }
+
+    /// R2.4.
+    #[test]
+    fn a_lost_device_is_forgotten_after_its_retention_and_the_status_stays() {
+        let mut scene = Scene::new();
+        let phone = scene.log_in(Ios, "phone");
+        scene.lose(phone, Loss::LinkClosed);
+        let version = scene.version();
+        assert_eq!(scene.user.next_deadline(), Some(scene.now.mono.after(7 * DAY)));
+        assert!(!scene.pass(7 * DAY));
+        assert_eq!(
+            (scene.status().0, scene.version()),
+            (Status::Offline, version),
+            "never recomputed"
+        );
+        assert_eq!(scene.user.next_deadline(), None);
+        let mac = scene.log_in(Mac, "mac");
+        scene.log_out(mac);
+        assert_eq!(
+            scene.status().0,
+            Status::Unlogined,
+            "the phone does not count any more"
+        );
+    }
+
+    /// R2.8.
+    #[test]
+    fn a_device_in_grace_counts_as_live_until_the_grace_ends() {
+        let mut scene = Scene::with(|settings| settings.offline_grace = Duration::from_secs(3));
+        let phone = scene.log_in(Ios, "phone");
+        scene.set("busy");
+        assert!(!scene.lose(phone, Loss::Timeout));
+        assert_eq!((scene.status().0, scene.custom()), (Status::Online, "busy"));
+        assert_eq!(
+            (scene.user.platforms(), scene.user.connections().count()),
+            (Ios.bit(), 0)
+        );
+        assert!(!scene.lose(phone, Loss::Timeout), "it is not lost twice");
+        assert!(!scene.pass(Duration::from_millis(2_999)));
+        assert!(scene.pass(Duration::from_millis(1)));
+        assert_eq!(
+            (scene.status(), scene.custom()),
+            ((Status::Offline, Reason::Timeout), "")
+        );
+        assert_eq!(scene.user.next_deadline(), Some(scene.now.mono.after(7 * DAY)));
+    }
+
+    /// R2.8.
+    #[test]
+    fn whoever_returns_in_grace_was_never_away() {
+        let mut scene = Scene::with(|settings| settings.offline_grace = Duration::from_secs(3));
+        let phone = scene.log_in(Ios, "phone");
+        scene.set("busy");
+        let version = scene.version();
+        scene.lose(phone, Loss::LinkClosed);
+        let (back, logged_in) = scene.try_log_in(Ios, "phone", Some(phone));
+        assert_eq!(
+            (back.session, logged_in.ended, logged_in.changed),
+            (phone.session, vec![], false)
+        );
+        assert!(!scene.pass(DAY));
+        assert_eq!((scene.version(), scene.custom()), (version, "busy"));
+    }
+
+    /// R2.8, R8.10.
+    #[test]
+    fn an_expired_usersig_has_no_grace_and_a_slow_receiver_at_least_ten_seconds() {
+        let mut scene = Scene::with(|settings| settings.offline_grace = Duration::from_secs(30));
+        let phone = scene.log_in(Ios, "phone");
+        assert!(scene.lose(phone, Loss::Expired));
+        for (offline_grace_s, expected_s) in [(0, 10), (3, 10), (30, 30)] {
+            let mut scene =
+                Scene::with(|settings| settings.offline_grace = Duration::from_secs(offline_grace_s));
+            let phone = scene.log_in(Ios, "phone");
+            assert!(!scene.lose(phone, Loss::SlowReceiver));
+            let end = scene.now.mono.after(Duration::from_secs(expected_s));
+            assert_eq!(scene.user.next_deadline(), Some(end));
+        }
+    }
+
+    /// R2.4, R2.8: a server that slept through the grace and the retention.
+    #[test]
+    fn a_late_look_tells_the_end_of_the_grace_and_forgets_the_device() {
+        let mut scene = Scene::with(|settings| settings.offline_grace = Duration::from_secs(3));
+        let phone = scene.log_in(Ios, "phone");
+        scene.lose(phone, Loss::LinkClosed);
+        assert!(scene.pass(8 * DAY));
+        assert_eq!(
+            (scene.status().0, scene.user.next_deadline()),
+            (Status::Offline, None)
+        );
+    }
+
+    /// R3.2, R3.4.
+    #[test]
+    fn a_custom_status_is_a_change_unless_it_is_the_same() {
+        let mut scene = Scene::new();
+        scene.log_in(Ios, "phone");
+        assert!(scene.set("busy"));
+        assert_eq!(
+            (scene.status(), scene.custom()),
+            ((Status::Online, Reason::CustomStatus), "busy")
+        );
+        let version = scene.version();
+        assert!(!scene.set("busy"));
+        assert_eq!(scene.version(), version);
+        assert!(scene.set(""));
+        assert!(!scene.set(""));
+        assert_eq!((scene.custom(), scene.version()), ("", version + 1));
+    }
+
+    /// R3.3.
+    #[test]
+    fn the_custom_status_goes_with_online_in_the_same_change() {
+        let mut scene = Scene::new();
+        let phone = scene.log_in(Ios, "phone");
+        scene.set("busy");
+        let version = scene.version();
+        scene.lose(phone, Loss::LinkClosed);
+        assert_eq!((scene.custom(), scene.version()), ("", version + 1));
+        assert!(!scene.set("away"), "nobody is there to set one");
+        scene.log_in(Ios, "phone");
+        assert_eq!(scene.custom(), "", "it does not come back");
+    }
+
+    /// R6.5.
+    #[test]
+    fn versions_and_session_numbers_start_above_the_floor_and_rise() {
+        let mut scene = Scene::new();
+        let phone = scene.log_in(Ios, "phone");
+        assert_eq!(
+            (scene.version(), phone.session),
+            (FLOOR.0 + 1, SessionId(FLOOR.0))
+        );
+        scene.log_out(phone);
+        let phone = scene.log_in(Ios, "phone");
+        assert_eq!(
+            (scene.version(), phone.session),
+            (FLOOR.0 + 3, SessionId(FLOOR.0 + 1))
+        );
+        let later = Context {
+            now: scene.now,
+            floor: Version(9_000),
+            settings: &scene.settings,
+        };
+        assert!(scene.user.log_out(phone.session, phone.connection, later));
+        assert_eq!(scene.version(), 9_000);
+    }
+
+    /// R6.7: the wall clock goes back, what is told does not.
+    #[test]
+    fn since_is_the_time_of_the_change_and_never_goes_back() {
+        let mut scene = Scene::new();
+        let phone = scene.log_in(Ios, "phone");
+        scene.pass(Duration::from_millis(1_500));
+        scene.set("busy");
+        assert_eq!(scene.user.presence().since, Wall(START_S * 1000 + 1_500));
+        scene.now.wall = Wall(START_S * 1000);
+        scene.lose(phone, Loss::LinkClosed);
+        assert_eq!(scene.user.presence().since, Wall(START_S * 1000 + 1_500));
+    }
+
+    /// R8.7.
+    #[test]
+    fn a_kick_ends_live_graced_and_lost_devices_in_one_change() {
+        let mut scene = Scene::new();
+        let lost = scene.log_in(Ios, "phone");
+        scene.lose(lost, Loss::LinkClosed);
+        let graced = scene.log_in(crate::ids::Platform::Web, "web");
+        scene.lose(graced, Loss::SlowReceiver);
+        let live = scene.log_in(Mac, "mac");
+        scene.set("busy");
+        let version = scene.version();
+        let (ended, changed) = scene.kick();
+        let kicked = |session, connection| Ended {
+            session,
+            connection,
+            why: EndedBy::Kicked,
+        };
+        let expected = [
+            kicked(lost.session, None),
+            kicked(graced.session, None),
+            kicked(live.session, Some(live.connection)),
+        ];
+        assert_eq!(ended, expected);
+        assert!(changed);
+        assert_eq!(
+            (scene.status(), scene.custom()),
+            ((Status::Unlogined, Reason::Kicked), "")
+        );
+        assert_eq!((scene.version(), scene.user.next_deadline()), (version + 1, None));
+        assert_eq!(scene.kick(), (vec![], false), "nothing is left to change");
+    }
+
+    /// R8.7.
+    #[test]
+    fn a_kick_revokes_what_was_signed_up_to_that_second_even_of_a_user_never_seen() {
+        let mut scene = Scene::new();
+        scene.now.wall.0 += 999;
+        assert_eq!(scene.kick(), (vec![], false));
+        assert_eq!(
+            scene.attempt(Ios, "phone", None, START_S),
+            Err(LoginRefusal::Revoked)
+        );
+        assert!(scene.user.is_revoked(START_S) && !scene.user.is_revoked(START_S + 1));
+        // The wall clock went back: the earlier kick still holds.
+        scene.now.wall.0 -= 60_000;
+        scene.kick();
+        assert!(scene.user.is_revoked(START_S));
+        assert!(scene.attempt(Ios, "phone", None, START_S + 1).is_ok());
+    }
+
+    /// R1.5, R6.5, R8.7.
+    #[test]
+    fn an_account_registered_again_is_newer_than_the_deleted_one() {
+        let mut scene = Scene::new();
+        let phone = scene.log_in(Ios, "phone");
+        scene.kick();
+        let mark = scene.user.mark();
+        scene.user = scene.step(|_, context| User::registered_again(mark, context));
+        assert_eq!(scene.status(), (Status::Unlogined, Reason::Server));
+        assert_eq!(scene.version(), mark.version.0 + 1);
+        assert_eq!(
+            scene.attempt(Ios, "phone", None, START_S),
+            Err(LoginRefusal::Revoked)
+        );
+        let (again, _) = scene
+            .attempt(Ios, "phone", Some(phone), START_S + 1)
+            .expect("a fresh UserSig");
+        assert!(again.session > phone.session);
+    }
+
+    /// A million accounts fit.
+    #[test]
+    fn a_record_is_small() {
+        assert!(size_of::<User>() <= 112, "{}", size_of::<User>());
+        assert!(
+            size_of::<crate::devices::Device>() <= 64,
+            "{}",
+            size_of::<crate::devices::Device>()
+        );
+    }
+}

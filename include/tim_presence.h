@@ -50,12 +50,13 @@
  *         timClientCreate(options, &alice);
  *         timSetUserStatusChangedCallback(alice, on_changed, NULL, NULL);
  *         timLogin(alice, "alice", user_sig, on_login, &alice);
- *         getchar();                                  (alice is ONLINE, then ONLINE "in a meeting")
+ *         getchar();
  *         timClientDestroy(alice, 5000);
  *         return timServerStop(server, 5000);
  *     }
  *
- * A real program looks at every return value: see examples_c/.
+ * It prints that alice is ONLINE (status 1), then that she is "in a meeting", until a key is pressed. A real program looks
+ * at every return value: see examples_c/.
  */
 
 #ifndef TIM_PRESENCE_H
@@ -213,7 +214,8 @@ typedef void (*TimFreeFn)(void *user_data);
  * ================================================================================================ */
 
 /**
- * Tells that a client is gone: no other callback of it runs or will run, and its handle is no longer valid.
+ * Tells that a client is gone: its handle is no longer valid, and nothing of it is called any more but on_stop of
+ * timSetThreadHooks, where this runs on its callback thread.
  *
  * Called exactly once if, and only if, timClientDestroyAsync returned TIM_OK, on a thread of the library, or inside
  * timPoll with poll delivery. user_data is the one given to timClientDestroyAsync.
@@ -562,7 +564,7 @@ int32_t timGetLoginState(TimClient client,
  *
  * @param client    The client.
  * @param buf       Receives the user id and a NUL; NULL with a capacity of 0 to ask for the size.
- * @param capacity  Bytes that buf holds; 33 always suffice.
+ * @param capacity  Bytes that buf holds; 33 suffice for every valid user id.
  * @param needed    Receives the capacity that suffices, also with TIM_ERR_BUFFER_TOO_SMALL; may be NULL if buf is not.
  * @return TIM_OK; TIM_ERR_BUFFER_TOO_SMALL; TIM_ERR_NULL_POINTER, TIM_ERR_INVALID_HANDLE, TIM_ERR_CLOSED,
  *     TIM_ERR_FAILED, TIM_ERR_FORKED.

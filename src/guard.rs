@@ -49,11 +49,18 @@ pub fn call(body: impl FnOnce() -> Result<(), Refusal>) -> i32 {
     refusal.code
 }
 
-/// As [`call`], for a function of a client: looks the handle up, and a panic makes the client FAILED.
+/// As [`call`], for a function of a client that works: looks the handle up, and a panic makes the client FAILED.
 pub fn client(handle: u64, body: impl FnOnce(&ClientEntry) -> Result<(), Refusal>) -> i32 {
+    ending_client(handle, |entry| {
+        entry.usable()?;
+        body(entry)
+    })
+}
+
+/// As [`client`], for a function that a FAILED or closing client has, too.
+pub fn ending_client(handle: u64, body: impl FnOnce(&ClientEntry) -> Result<(), Refusal>) -> i32 {
     call(|| {
         let entry: Arc<ClientEntry> = fork::globals().client(handle)?;
-        entry.usable()?;
         catch_unwind(AssertUnwindSafe(|| body(&entry))).unwrap_or_else(|payload| {
             entry.fail();
             Err(panicked(payload))

@@ -31,4 +31,6 @@ mod strings;
 mod user_data;
 
 #[cfg(test)]
+mod abi_tests;
+#[cfg(test)]
 mod contract_tests;

@@ -9,7 +9,8 @@ use crate::types::TimClient;
 use crate::user_data::Pointer;
 use crate::{fork, guard, strings};
 
-/// Tells that a client is gone: no other callback of it runs or will run, and its handle is no longer valid.
+/// Tells that a client is gone: its handle is no longer valid, and nothing of it is called any more but on_stop of
+/// timSetThreadHooks, where this runs on its callback thread.
 ///
 /// Called exactly once if, and only if, timClientDestroyAsync returned TIM_OK, on a thread of the library, or inside
 /// timPoll with poll delivery. user_data is the one given to timClientDestroyAsync.
@@ -60,8 +61,7 @@ pub unsafe extern "C" fn timClientCreate(options_json: *const c_char, client: *m
 ///     only timClientDestroy and timPoll, and this may be called again; TIM_ERR_FORKED in a forked child.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn timClientDestroy(client: TimClient, timeout_ms: u32) -> i32 {
-    guard::call(|| {
-        let entry = fork::globals().client(client)?;
+    guard::ending_client(client, |entry| {
         entry
             .client()
             .destroy(Duration::from_millis(u64::from(timeout_ms)))?;
@@ -87,8 +87,7 @@ pub unsafe extern "C" fn timClientDestroyAsync(
     closed: TimClosedFn,
     user_data: *mut c_void,
 ) -> i32 {
-    guard::call(|| {
-        let entry = fork::globals().client(client)?;
+    guard::ending_client(client, |entry| {
         strings::nothing_without(closed.is_some(), user_data, "closed")?;
         let user_data = Pointer(user_data);
         entry.client().destroy_async(Box::new(move || {

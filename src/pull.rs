@@ -33,9 +33,7 @@ pub unsafe extern "C" fn timPoll(
     timeout_ms: u32,
     handled: *mut usize,
 ) -> i32 {
-    guard::call(|| {
-        // Not `guard::client`: a closing or FAILED client is polled until it has delivered everything.
-        let entry = crate::fork::globals().client(client)?;
+    guard::ending_client(client, |entry| {
         let events_max = if max_events == 0 { usize::MAX } else { max_events };
         let ran = entry
             .client()

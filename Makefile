@@ -47,7 +47,7 @@ examples: build ## the C examples and C test programs, in build/
 	cmake --build $(CMAKE_DIR) -j $(JOBS)
 
 demo: examples ## five users, five processes, one server: watch them come and go
-	@scripts/demo.sh $(CMAKE_DIR) $(PROFILE_DIR)
+	@$(CMAKE_DIR)/examples_c/demo $(PROFILE_DIR)/tim-presence-server
 
 clean: ## remove everything that was built
 	rm -rf $(CMAKE_DIR)

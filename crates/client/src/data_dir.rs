@@ -1,0 +1,291 @@
+//! What of a device survives its process: its instance id (R1.3) and a logout not yet said (R8.8).
+//!
+//! The folder is locked while in use, so that two processes (or two clients of one) are two devices: whoever comes
+//! second goes on without it. The lock is the system's and ends with the process, however that ends.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use presence::ids::{INSTANCE_BYTES_MAX, SessionId};
+use presence_protocol::errors::code;
+use serde_json::{Value, json};
+
+use crate::api::CallError;
+use crate::world::World;
+
+const LOCK: &str = "lock";
+const INSTANCE: &str = "instance";
+const LOGOUT: &str = "logout";
+
+/// Bytes read of a file of ours: more is not ours.
+const FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// A data directory that is ours.
+#[derive(Debug)]
+pub(crate) struct DataDir {
+    path: PathBuf,
+    /// Holds the lock until it is closed.
+    _lock: File,
+}
+
+/// Who this device is.
+pub(crate) struct Identity {
+    /// R1.3.
+    pub(crate) instance: String,
+    /// Where it is kept; `None`: nowhere.
+    pub(crate) data_dir: Option<DataDir>,
+    /// The folder belongs to another client at this moment.
+    pub(crate) folder_in_use: bool,
+}
+
+/// A logout that the server has not heard of (R8.8).
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct UnsaidLogout {
+    pub(crate) sdk_app_id: u64,
+    pub(crate) user_id: String,
+    /// A secret.
+    pub(crate) user_sig: String,
+    pub(crate) session: SessionId,
+}
+
+impl Identity {
+    /// The identity in `path`, made if there is none; a random one without a path or when the folder is in use.
+    pub(crate) fn take(path: Option<&Path>, world: &dyn World) -> Result<Identity, CallError> {
+        let Some(path) = path else {
+            return Ok(Identity {
+                instance: random_instance(world),
+                data_dir: None,
+                folder_in_use: false,
+            });
+        };
+        let unusable =
+            |error: io::Error| CallError::new(code::DATA_DIR, format!("option \"data_dir\": {error}"));
+        create_private_folder(path).map_err(unusable)?;
+        let lock = private_file()
+            .create(true)
+            .truncate(false)
+            .open(path.join(LOCK))
+            .map_err(unusable)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Ok(Identity {
+                    instance: random_instance(world),
+                    data_dir: None,
+                    folder_in_use: true,
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(unusable(error)),
+        }
+        let data_dir = DataDir {
+            path: path.to_owned(),
+            _lock: lock,
+        };
+        let instance = match data_dir
+            .read(INSTANCE)
+            .map_err(unusable)?
+            .filter(|text| is_instance(text))
+        {
+            Some(instance) => instance,
+            None => {
+                let instance = random_instance(world);
+                data_dir.write(INSTANCE, &instance).map_err(unusable)?;
+                instance
+            }
+        };
+        Ok(Identity {
+            instance,
+            data_dir: Some(data_dir),
+            folder_in_use: false,
+        })
+    }
+}
+
+impl DataDir {
+    /// The logout to be said, if a file holds a whole one for `sdk_app_id`.
+    pub(crate) fn unsaid_logout(&self, sdk_app_id: u64) -> Option<UnsaidLogout> {
+        let text = self.read(LOGOUT).ok()??;
+        let record: Value = serde_json::from_str(&text).ok()?;
+        let text_of = |key: &str| record.get(key)?.as_str().map(str::to_owned);
+        let unsaid = UnsaidLogout {
+            sdk_app_id: record.get("sdk_app_id")?.as_u64()?,
+            user_id: text_of("user_id")?,
+            user_sig: text_of("user_sig")?,
+            session: SessionId(record.get("session")?.as_u64()?),
+        };
+        (unsaid.sdk_app_id == sdk_app_id).then_some(unsaid)
+    }
+
+    /// Remembers a logout until it is said.
+    pub(crate) fn remember(&self, unsaid: &UnsaidLogout) -> io::Result<()> {
+        let record = json!({
+            "sdk_app_id": unsaid.sdk_app_id,
+            "user_id": unsaid.user_id,
+            "user_sig": unsaid.user_sig,
+            "session": unsaid.session.0,
+        });
+        self.write(LOGOUT, &record.to_string())
+    }
+
+    /// There is no logout to be said any more.
+    pub(crate) fn forget_logout(&self) -> io::Result<()> {
+        match fs::remove_file(self.path.join(LOGOUT)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn read(&self, name: &str) -> io::Result<Option<String>> {
+        let file = match File::open(self.path.join(name)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut bytes = Vec::new();
+        file.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+        // What is not text is not ours: as good as absent, and written anew.
+        Ok(String::from_utf8(bytes).ok())
+    }
+
+    /// Writes beside and renames, so that a crash leaves the old file or the new one.
+    fn write(&self, name: &str, text: &str) -> io::Result<()> {
+        let beside = self.path.join(format!("{name}.new"));
+        let mut file = private_file().create(true).truncate(true).open(&beside)?;
+        file.write_all(text.as_bytes())?;
+        fs::rename(beside, self.path.join(name))
+    }
+}
+
+fn is_instance(text: &str) -> bool {
+    (1..=INSTANCE_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn random_instance(world: &dyn World) -> String {
+    format!("{:016x}{:016x}", world.random(), world.random())
+}
+
+#[cfg(unix)]
+fn private_file() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600);
+    options
+}
+
+#[cfg(not(unix))]
+fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    options
+}
+
+fn create_private_folder(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::SystemWorld;
+
+    fn take(path: &Path) -> Identity {
+        Identity::take(Some(path), &SystemWorld::new()).unwrap()
+    }
+
+    #[test]
+    fn a_device_keeps_its_instance_across_restarts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("made/when/absent");
+        let first = take(&path).instance;
+        assert_eq!(first.len(), 32);
+        assert_eq!(take(&path).instance, first, "R1.3");
+    }
+
+    #[test]
+    fn without_a_folder_every_client_is_a_new_device() {
+        let world = SystemWorld::new();
+        let [one, two] = [(); 2].map(|()| Identity::take(None, &world).unwrap().instance);
+        assert_ne!(one, two);
+    }
+
+    #[test]
+    fn a_folder_in_use_makes_a_second_device_that_stores_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = take(folder.path());
+        let second = take(folder.path());
+        assert!(second.folder_in_use && second.data_dir.is_none());
+        assert_ne!(first.instance, second.instance);
+        let instance = first.instance.clone();
+        drop(first);
+        assert_eq!(take(folder.path()).instance, instance);
+    }
+
+    #[test]
+    fn a_spoilt_instance_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        for spoilt in [&b""[..], b"two words", b"\xff\xfe", &[b'x'; 65]] {
+            fs::write(folder.path().join(INSTANCE), spoilt).unwrap();
+            let instance = take(folder.path()).instance;
+            assert!(is_instance(&instance));
+            assert_eq!(
+                fs::read(folder.path().join(INSTANCE)).unwrap(),
+                instance.as_bytes()
+            );
+        }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_is_refused_by_the_name_of_its_option() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = Identity::take(Some(&file.path().join("under_a_file")), &SystemWorld::new())
+            .err()
+            .unwrap();
+        assert_eq!(error.code, code::DATA_DIR);
+        assert!(error.text.contains("data_dir"), "{error}");
+    }
+
+    #[test]
+    fn an_unsaid_logout_is_kept_until_it_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let unsaid = UnsaidLogout {
+            sdk_app_id: 1,
+            user_id: "alice".into(),
+            user_sig: "secret".into(),
+            session: SessionId(1 << 52),
+        };
+        let data_dir = take(folder.path()).data_dir.unwrap();
+        data_dir.remember(&unsaid).unwrap();
+        assert!(data_dir.unsaid_logout(1).as_ref() == Some(&unsaid), "R8.8");
+        assert!(data_dir.unsaid_logout(2).is_none(), "of another app");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = fs::metadata(folder.path().join(LOGOUT))
+                .unwrap()
+                .permissions()
+                .mode();
+            assert_eq!(mode & 0o777, 0o600, "it holds a secret");
+        }
+        data_dir.forget_logout().unwrap();
+        data_dir.forget_logout().unwrap();
+        assert!(data_dir.unsaid_logout(1).is_none());
+    }
+
+    #[test]
+    fn a_torn_logout_file_is_as_good_as_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = take(folder.path()).data_dir.unwrap();
+        for torn in ["", "{", "[]", r#"{"sdk_app_id":1,"user_id":"a"}"#] {
+            fs::write(folder.path().join(LOGOUT), torn).unwrap();
+            assert!(data_dir.unsaid_logout(1).is_none(), "{torn}");
+        }
+    }
+}

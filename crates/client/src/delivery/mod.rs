@@ -1,0 +1,223 @@
+//! The only way out to the application: a queue that the session fills, and a consumer that somebody runs — a thread of
+//! the client ([`thread`]), a thread of all such clients ([`shared`]), or the application in `poll` ([`poll`]).
+//!
+//! Invariants: one thing runs at a time; no lock is held while it runs; whatever was promised a call is called once;
+//! after [`Outlet::is_ended`] nothing is called.
+
+pub(crate) mod consumer;
+pub(crate) mod poll;
+pub(crate) mod queue;
+pub(crate) mod shared;
+pub(crate) mod thread;
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender};
+use tokio::sync::Notify;
+
+use crate::visible::{Visible, lock};
+use consumer::{Consumer, Ran};
+use poll::WakeFd;
+use queue::{Item, Popped, Queue};
+use shared::Scheduler;
+
+/// Called on each callback thread as it starts (`true`) and ends (`false`).
+pub type ThreadHook = Box<dyn Fn(bool) + Send + Sync>;
+
+/// Called on a library thread when the queue stops being empty; may only signal.
+pub type WakeFn = Box<dyn Fn() + Send + Sync>;
+
+/// Between the session, which fills it, and whoever runs the consumer.
+pub(crate) struct Outlet {
+    pub(crate) visible: Visible,
+    queue: Mutex<Queue>,
+    /// A token for a consumer that waits: at most one, so that sending never blocks.
+    token: Sender<()>,
+    tokens: Receiver<()>,
+    waker: Waker,
+    station: Mutex<Station>,
+    /// Rung when the station changes.
+    moved: Condvar,
+    /// Mark of the thread that runs the consumer now, 0: none.
+    runner: AtomicUsize,
+    /// Asks a running `poll` to give the consumer back.
+    stop_poll: AtomicBool,
+    /// Application code panicked; the session is told by its bell.
+    panicked: AtomicBool,
+    bell: Arc<Notify>,
+}
+
+/// Who is to be woken besides a consumer that waits for a token.
+enum Waker {
+    Thread,
+    Shared(Scheduler),
+    Poll {
+        fd: Mutex<WakeFd>,
+        callback: Mutex<Option<Arc<WakeFn>>>,
+    },
+}
+
+/// Where the consumer is.
+#[derive(Default)]
+struct Station {
+    /// Here, or with a thread that runs it.
+    consumer: Option<Consumer>,
+    ended: bool,
+}
+
+impl Outlet {
+    fn new(waker: Waker, bell: Arc<Notify>) -> Outlet {
+        let (token, tokens) = crossbeam_channel::bounded(1);
+        Outlet {
+            visible: Visible::new(),
+            queue: Mutex::default(),
+            token,
+            tokens,
+            waker,
+            station: Mutex::default(),
+            moved: Condvar::new(),
+            runner: AtomicUsize::new(0),
+            stop_poll: AtomicBool::new(false),
+            panicked: AtomicBool::new(false),
+            bell,
+        }
+    }
+
+    /// Queues `items` in order and wakes the consumer if it may be waiting. Never blocks.
+    pub(crate) fn push_all(self: &Arc<Self>, items: &mut Vec<Item>) {
+        if items.is_empty() {
+            return;
+        }
+        let was_empty = {
+            let mut queue = lock(&self.queue);
+            let was_empty = queue.is_empty();
+            for item in items.drain(..) {
+                queue.push(item);
+            }
+            if let Waker::Poll { fd, .. } = &self.waker {
+                // Under the queue's lock, so that the descriptor never lags behind the queue.
+                lock(fd).set(!queue.is_empty());
+            }
+            was_empty
+        };
+        if was_empty {
+            self.wake();
+        }
+    }
+
+    fn wake(self: &Arc<Self>) {
+        // A full channel means that a token waits already.
+        let _ = self.token.try_send(());
+        match &self.waker {
+            Waker::Thread => {}
+            Waker::Shared(scheduler) => scheduler.schedule(self),
+            Waker::Poll { callback, .. } => {
+                let callback = lock(callback).clone();
+                if let Some(callback) = callback {
+                    callback();
+                }
+            }
+        }
+    }
+
+    fn pop(&self) -> Option<Popped> {
+        let mut queue = lock(&self.queue);
+        let popped = queue.pop();
+        if let Waker::Poll { fd, .. } = &self.waker {
+            lock(fd).set(!queue.is_empty());
+        }
+        popped
+    }
+
+    fn is_empty(&self) -> bool {
+        lock(&self.queue).is_empty()
+    }
+
+    fn run(&self, consumer: &mut Consumer, popped: Popped) -> Ran {
+        let ran = consumer.run(popped, &self.visible);
+        if ran == Ran::Panicked {
+            self.panicked.store(true, Ordering::Release);
+            self.bell.notify_one();
+        }
+        ran
+    }
+
+    /// Whether application code panicked since the last time this was asked.
+    pub(crate) fn take_panicked(&self) -> bool {
+        self.panicked.swap(false, Ordering::AcqRel)
+    }
+
+    fn take_consumer(&self) -> Option<Consumer> {
+        lock(&self.station).consumer.take()
+    }
+
+    fn put_consumer(&self, consumer: Consumer) {
+        lock(&self.station).consumer = Some(consumer);
+        self.moved.notify_all();
+    }
+
+    /// Lets go of the application's things; after it nothing is called.
+    fn end(&self, consumer: Consumer) {
+        consumer.close();
+        self.runner.store(0, Ordering::Release);
+        lock(&self.station).ended = true;
+        self.moved.notify_all();
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        lock(&self.station).ended
+    }
+
+    /// Whether the calling thread is inside a callback of this client, or is its callback thread.
+    pub(crate) fn runs_here(&self) -> bool {
+        let here = thread_mark();
+        self.runner.load(Ordering::Acquire) == here
+            || matches!(&self.waker, Waker::Shared(scheduler) if scheduler.runs_here())
+    }
+
+    /// Waits until everything was delivered; false if `deadline` came first (`None`: it never does).
+    fn await_end(&self, deadline: Option<Instant>) -> bool {
+        let mut station = lock(&self.station);
+        while !station.ended {
+            match self.wait(station, deadline) {
+                Some(later) => station = later,
+                None => return false,
+            }
+        }
+        true
+    }
+
+    fn wait<'a>(
+        &'a self,
+        station: std::sync::MutexGuard<'a, Station>,
+        deadline: Option<Instant>,
+    ) -> Option<std::sync::MutexGuard<'a, Station>> {
+        let Some(deadline) = deadline else {
+            return Some(
+                self.moved
+                    .wait(station)
+                    .unwrap_or_else(std::sync::PoisonError::into_inner),
+            );
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return None;
+        }
+        Some(
+            self.moved
+                .wait_timeout(station, left)
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .0,
+        )
+    }
+}
+
+/// Tells the calling thread from all others that are alive. Not 0. Has no destructor, so it works while a process exits.
+pub(crate) fn thread_mark() -> usize {
+    thread_local! {
+        static MARK: u8 = const { 0 };
+    }
+    MARK.with(|mark| std::ptr::from_ref(mark).addr())
+}

@@ -1,0 +1,333 @@
+//! What comes and goes over the connection: making and losing it (R8.5, R8.6), heartbeats (R2.6), requests and their
+//! answers, notifications (R6).
+
+use presence::ids::UserId;
+use presence_protocol::errors::code;
+use presence_protocol::message::{Reply, Request, ServerMessage, SubscriptionsChanged, UserStatus};
+use tokio::time::{Duration, Instant};
+
+use super::backoff::up_to;
+use super::machine::{Heart, Link, Machine, Phase};
+use super::wire::{Effect, Purpose, TooLarge};
+use crate::api::{ConnectionState, LogLevel, Outcome, text_of};
+use crate::delivery::queue::Item;
+
+/// The longest spread that a server may ask for: a mistaken one shall not keep clients away.
+const SPREAD_MAX: Duration = Duration::from_secs(120);
+
+impl Machine {
+    /// Makes a connection now.
+    pub(super) fn dial(&mut self, now: Instant) {
+        self.tell_connection(ConnectionState::Connecting, code::OK, "");
+        self.link = Link::Dialing {
+            give_up_at: now + self.options.connect_timeout,
+        };
+        self.dial = true;
+    }
+
+    /// The shell has a connection.
+    pub(crate) fn connected(&mut self, now: Instant) {
+        self.wire.open(now);
+        self.link = Link::Greeting;
+        if !self.send_login(now) {
+            self.login_too_large(now);
+        }
+    }
+
+    /// The connection is lost, or was not to be had: the next attempt is due after a backoff, and not before
+    /// `not_before` (R8.5).
+    pub(crate) fn lose_link(&mut self, why: &str, not_before: Option<Instant>, now: Instant) {
+        let was_up = matches!(self.link, Link::Up(_));
+        self.hang_up = true;
+        self.dial = false;
+        self.wire.reset();
+        let level = if was_up { LogLevel::Warn } else { LogLevel::Info };
+        self.log(level, || format!("no connection: {why}"));
+        let backoff = self.backoff.next(self.world.random());
+        let until = not_before.map_or(now + backoff, |earliest| earliest.max(now + backoff));
+        match &self.phase {
+            Phase::LoggedOut => self.link = Link::Idle,
+            Phase::LoggingIn(_) => self.wait_for_link(until, why),
+            Phase::LoggedIn(_) => {
+                if was_up {
+                    self.calls
+                        .connection_died(now + self.options.disconnected_wait, &mut self.items);
+                }
+                self.wait_for_link(until, why);
+            }
+            // No answer will come; if the server did not hear it, the farewell will say it.
+            Phase::LoggingOut(leaving) if leaving.said => self.finish_logout(now),
+            Phase::LoggingOut(_) => self.wait_for_link(until, why),
+        }
+    }
+
+    fn wait_for_link(&mut self, until: Instant, why: &str) {
+        self.link = Link::Waiting { until };
+        self.tell_connection(ConnectionState::Disconnected, code::NO_CONNECTION, why);
+    }
+
+    /// Nobody needs the connection any more.
+    pub(super) fn close_link(&mut self, code: i32, text: &str) {
+        self.link = Link::Idle;
+        self.hang_up = true;
+        self.dial = false;
+        self.wire.reset();
+        self.tell_connection(ConnectionState::Disconnected, code, text);
+    }
+
+    /// R8.5: at once. A connection that is there is asked for a sign of life instead: it may belong to another network.
+    pub(super) fn network_changed(&mut self, now: Instant) {
+        self.backoff.reset();
+        match &mut self.link {
+            Link::Idle | Link::Greeting => {}
+            Link::Waiting { .. } => self.dial(now),
+            Link::Dialing { .. } => {
+                self.hang_up = true;
+                self.dial(now);
+            }
+            Link::Up(heart) => {
+                heart.unanswered_since.get_or_insert(now);
+                self.wire.send_heartbeat(now);
+            }
+        }
+    }
+
+    pub(super) fn link_timeout(&mut self, now: Instant) {
+        let request_timeout = self.options.request_timeout;
+        if self
+            .wire
+            .oldest()
+            .is_some_and(|sent_at| sent_at + request_timeout <= now)
+        {
+            return self.lose_link("the server did not answer a request", None, now);
+        }
+        match &mut self.link {
+            Link::Waiting { until } if *until <= now => self.dial(now),
+            Link::Dialing { give_up_at } if *give_up_at <= now => {
+                self.lose_link("the server did not answer in time", None, now);
+            }
+            Link::Up(Heart {
+                unanswered_since: Some(since),
+                ..
+            }) if *since + request_timeout <= now => {
+                self.lose_link("the server did not answer a heartbeat", None, now);
+            }
+            Link::Up(heart)
+                if heart.unanswered_since.is_none() && self.wire.last_sent + heart.interval <= now =>
+            {
+                heart.unanswered_since = Some(now);
+                self.wire.send_heartbeat(now);
+            }
+            _ => {}
+        }
+    }
+
+    /// Bytes came: whatever they are, the server lives.
+    pub(crate) fn heard(&mut self) {
+        if let Link::Up(heart) = &mut self.link {
+            heart.unanswered_since = None;
+        }
+    }
+
+    /// Sends the calls that wait, as far as the wire has room.
+    pub(crate) fn pump(&mut self, now: Instant) {
+        if !matches!(
+            (&self.link, &self.phase),
+            (Link::Up(Heart { leave_for: None, .. }), Phase::LoggedIn(_))
+        ) {
+            return;
+        }
+        while self.wire.has_room() {
+            let Some((call, request)) = self.calls.next_unsent() else {
+                return;
+            };
+            match self.wire.send(Purpose::Call(call, Effect::None), request, now) {
+                Ok(()) => match self.calls.sent(call) {
+                    Some(Request::Subscribe { .. }) => self.wire.set_last_effect(Effect::Tells),
+                    Some(Request::RenewUserSig { user_sig }) => {
+                        self.wire.set_last_effect(Effect::NewUserSig(user_sig));
+                    }
+                    _ => {}
+                },
+                Err(TooLarge) => {
+                    let bytes_max = self.wire.frame_bytes_max;
+                    let text =
+                        format!("the request is larger than the {bytes_max} bytes that the server accepts");
+                    self.complete(call, Outcome::with_text(code::INVALID_PARAMETERS, text));
+                }
+            }
+        }
+    }
+
+    /// A message of the server.
+    pub(crate) fn received(&mut self, message: ServerMessage, now: Instant) {
+        match message {
+            ServerMessage::Reply(reply) => self.answered(reply, now),
+            ServerMessage::SessionEnded { code, message } => self.ended_by_server(code, &message, now),
+            ServerMessage::GoAway { spread_ms, message } => self.asked_to_go(spread_ms, &message, now),
+            ServerMessage::Unknown => self.log(LogLevel::Debug, || {
+                "a message this version does not know".to_owned()
+            }),
+            ServerMessage::Push(_) | ServerMessage::SubscriptionsChanged(_)
+                if matches!(self.link, Link::Greeting) =>
+            {
+                self.lose_link("the server told of users before it answered the login", None, now);
+            }
+            ServerMessage::Push(changes) => self.tell_changes(changes),
+            ServerMessage::SubscriptionsChanged(change) => self.list_changed(change),
+        }
+    }
+
+    fn answered(&mut self, reply: Reply, now: Instant) {
+        match self.wire.answered(reply.request_id) {
+            None => self.log(LogLevel::Warn, || {
+                "the server answered a request that was not sent".to_owned()
+            }),
+            Some(Purpose::Login) => self.login_answered(reply, now),
+            Some(Purpose::Logout) => self.logout_answered(now),
+            Some(Purpose::Restore) => self.restored(Some(reply)),
+            Some(Purpose::Call(call, effect)) => {
+                if reply.code == code::OK {
+                    self.take_effect(effect, &reply);
+                }
+                self.complete(call, outcome_from(reply));
+            }
+        }
+        self.leave_if_quiet(now);
+        self.pump(now);
+    }
+
+    fn take_effect(&mut self, effect: Effect, reply: &Reply) {
+        let Phase::LoggedIn(session) = &mut self.phase else {
+            return;
+        };
+        match effect {
+            Effect::None => {}
+            // The snapshot is a telling: what it says is not told again (R5.6, R6.5).
+            Effect::Tells => {
+                for status in reply.users.iter().filter(|status| status.code == code::OK) {
+                    if let Ok(user) = UserId::new(&status.user_id) {
+                        let list = &session.list;
+                        session
+                            .told
+                            .tell(user, status.version, |user| list.contains(user.as_str()));
+                    }
+                }
+            }
+            Effect::NewUserSig(user_sig) => session.account.user_sig = user_sig,
+        }
+    }
+
+    /// Tells the application what is news (R6.5); after the results there are by now (R6.4).
+    pub(super) fn tell_changes(&mut self, changes: Vec<UserStatus>) {
+        for status in changes {
+            let Phase::LoggedIn(session) = &mut self.phase else {
+                return;
+            };
+            let Ok(user) = UserId::new(&status.user_id) else {
+                self.log(LogLevel::Warn, || {
+                    "the server told of an ill-formed user id".to_owned()
+                });
+                continue;
+            };
+            if status.code != code::OK {
+                continue;
+            }
+            let list = &session.list;
+            if session
+                .told
+                .tell(user, status.version, |user| list.contains(user.as_str()))
+            {
+                self.calls.tell(Item::Change(user, status), &mut self.items);
+            } else {
+                self.log(LogLevel::Debug, || {
+                    format!("not news: {} at version {}", status.user_id, status.version)
+                });
+            }
+        }
+    }
+
+    fn list_changed(&mut self, change: SubscriptionsChanged) {
+        let Phase::LoggedIn(session) = &mut self.phase else {
+            return;
+        };
+        session.list.follow(&change);
+        if !change.evicted.is_empty() {
+            // R5.2: every device of the user hears of it.
+            self.calls.tell(Item::Evicted(change.evicted), &mut self.items);
+        }
+    }
+
+    /// Goes once the answers that are under way have come, and returns after a random part of the spread.
+    fn asked_to_go(&mut self, spread_ms: u32, message: &str, now: Instant) {
+        let spread = Duration::from_millis(u64::from(spread_ms)).min(SPREAD_MAX);
+        let back_at = now + up_to(spread, self.world.random());
+        self.log(LogLevel::Info, || {
+            format!("the server asked to reconnect: {message}")
+        });
+        match &mut self.link {
+            Link::Up(heart) => {
+                heart.leave_for = Some(back_at);
+                self.leave_if_quiet(now);
+            }
+            _ => self.lose_link("the server asked to reconnect", Some(back_at), now),
+        }
+    }
+
+    fn leave_if_quiet(&mut self, now: Instant) {
+        if let Link::Up(Heart {
+            leave_for: Some(back_at),
+            ..
+        }) = self.link
+            && self.wire.is_quiet()
+        {
+            self.lose_link("the server asked to reconnect", Some(back_at), now);
+        }
+    }
+
+    /// The connection ended by itself.
+    pub(crate) fn link_ended(&mut self, why: &str, now: Instant) {
+        let leave_for = match &self.link {
+            Link::Up(heart) => heart.leave_for,
+            _ => None,
+        };
+        self.lose_link(why, leave_for, now);
+    }
+}
+
+/// The result that a reply is.
+fn outcome_from(reply: Reply) -> Outcome {
+    let Reply {
+        code,
+        message,
+        retry_after_ms,
+        users,
+        evicted,
+        ..
+    } = reply;
+    let message = if message.is_empty() {
+        text_of(code).to_owned()
+    } else {
+        message
+    };
+    Outcome {
+        code,
+        message,
+        retry_after_ms,
+        users,
+        evicted,
+    }
+}
+
+/// As [`outcome_from`], for a reply that is a code and a text.
+pub(super) fn outcome_of(reply: &Reply) -> Outcome {
+    let message = if reply.message.is_empty() {
+        text_of(reply.code)
+    } else {
+        &reply.message
+    };
+    Outcome {
+        retry_after_ms: reply.retry_after_ms,
+        ..Outcome::with_text(reply.code, message)
+    }
+}

@@ -1,0 +1,358 @@
+//! The state of a client and what the application does to it. The other halves: [`login`](super::login) for how a
+//! session begins and ends, [`link`](super::link) for what comes and goes over its connection.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use presence::ids::{SessionId, UserId};
+use presence_protocol::errors::code;
+use presence_protocol::message::Request;
+use tokio::time::Instant;
+
+use super::backoff::Backoff;
+use super::calls::{Calls, Seq};
+use super::told::{ListCopy, Told};
+use super::wire::Wire;
+use super::{Command, Discarded};
+use crate::api::{Completion, ConnectionState, Listener, LogLevel, LoginState, Outcome};
+use crate::data_dir::{Identity, UnsaidLogout};
+use crate::delivery::queue::Item;
+use crate::delivery::{Outlet, poll};
+use crate::options::Options;
+use crate::world::World;
+
+/// R1.3.
+const FOLDER_IN_USE: &str =
+    "the data directory is in use by another client: this one is a new device, which stores nothing";
+
+/// Who logs in.
+pub(crate) struct Account {
+    pub(crate) user: UserId,
+    /// A secret.
+    pub(crate) user_sig: String,
+}
+
+/// Who is logged in.
+pub(crate) enum Phase {
+    /// Nobody.
+    LoggedOut,
+    /// A first login (R8.5).
+    LoggingIn(Attempt),
+    /// A session, on its connection or being restored.
+    LoggedIn(Box<Session>),
+    /// A logout, said or about to be (R8.8).
+    LoggingOut(Leaving),
+}
+
+/// A first login: gives up as a whole, retries within.
+pub(crate) struct Attempt {
+    pub(crate) account: Account,
+    pub(crate) call: Seq,
+    pub(crate) give_up_at: Instant,
+}
+
+/// The login of this device, which outlives connections.
+pub(crate) struct Session {
+    pub(crate) account: Account,
+    pub(crate) number: SessionId,
+    pub(crate) told: Told,
+    pub(crate) list: ListCopy,
+    /// A list on its way back to the server (R5.8).
+    pub(crate) restoring: Option<Vec<String>>,
+}
+
+/// A session about to end by its own wish.
+pub(crate) struct Leaving {
+    pub(crate) account: Account,
+    /// `None`: the login was given up before its answer.
+    pub(crate) number: Option<SessionId>,
+    pub(crate) call: Seq,
+    pub(crate) give_up_at: Instant,
+    /// The Logout is on the wire.
+    pub(crate) said: bool,
+}
+
+/// The connection.
+pub(crate) enum Link {
+    /// None, and none is wanted.
+    Idle,
+    /// None; the next attempt is due at `until`.
+    Waiting { until: Instant },
+    /// Being made.
+    Dialing { give_up_at: Instant },
+    /// There; the login on it has no answer yet.
+    Greeting,
+    /// The session lives on it.
+    Up(Heart),
+}
+
+/// The life signs of a connection.
+pub(crate) struct Heart {
+    /// R2.6.
+    pub(crate) interval: std::time::Duration,
+    /// When a heartbeat was sent that nothing followed yet.
+    pub(crate) unanswered_since: Option<Instant>,
+    /// The server asked to go: reconnect then, and send nothing more here.
+    pub(crate) leave_for: Option<Instant>,
+}
+
+/// What the shell is to do about the logout of an earlier time.
+pub(crate) enum FarewellWish {
+    /// Leave it as it is.
+    None,
+    /// Begin to say it.
+    Start(UnsaidLogout),
+    /// Stop saying it.
+    Stop,
+}
+
+/// See the module.
+pub(crate) struct Machine {
+    pub(crate) options: Options,
+    pub(crate) identity: Identity,
+    pub(crate) world: Arc<dyn World>,
+    pub(crate) outlet: Arc<Outlet>,
+    pub(crate) phase: Phase,
+    pub(crate) link: Link,
+    pub(crate) wire: Wire,
+    pub(crate) calls: Calls,
+    pub(crate) backoff: Backoff,
+    /// For the application, in order; the shell hands them on after each step.
+    pub(crate) items: Vec<Item>,
+    /// The shell is to drop the connection, or the attempt to make one.
+    pub(crate) hang_up: bool,
+    /// The shell is to make a connection.
+    pub(crate) dial: bool,
+    pub(crate) farewell: FarewellWish,
+    /// A logout of an earlier time that the server has not heard of (R8.8).
+    pub(super) unsaid: Option<UnsaidLogout>,
+    /// The list of a session that ended without a logout, in case its user returns (R5.8).
+    pub(super) last_list: Option<(UserId, Vec<String>)>,
+    /// Came during a logout, to be done after it.
+    stash: VecDeque<Command>,
+    connection_told: ConnectionState,
+    /// A warning from before there could be a log listener.
+    notice: Option<&'static str>,
+}
+
+/// Whether commands go on.
+pub(crate) enum Next {
+    /// They do.
+    Continue,
+    /// That was the last.
+    Closed(Option<Box<dyn FnOnce() + Send>>),
+}
+
+impl Machine {
+    pub(crate) fn new(
+        options: Options,
+        identity: Identity,
+        world: Arc<dyn World>,
+        outlet: Arc<Outlet>,
+        now: Instant,
+    ) -> Machine {
+        let backoff = Backoff::new(options.backoff_base, options.backoff_max);
+        let unsaid = identity
+            .data_dir
+            .as_ref()
+            .and_then(|data_dir| data_dir.unsaid_logout(options.sdk_app_id));
+        let notice = identity.folder_in_use.then_some(FOLDER_IN_USE);
+        let mut machine = Machine {
+            options,
+            identity,
+            world,
+            outlet,
+            phase: Phase::LoggedOut,
+            link: Link::Idle,
+            wire: Wire::new(now),
+            calls: Calls::default(),
+            backoff,
+            items: Vec::new(),
+            hang_up: false,
+            dial: false,
+            farewell: FarewellWish::None,
+            unsaid,
+            last_list: None,
+            stash: VecDeque::new(),
+            connection_told: ConnectionState::Disconnected,
+            notice,
+        };
+        machine.start_farewell();
+        machine
+    }
+
+    /// Carries out what the application asks.
+    pub(crate) fn command(&mut self, command: Command, now: Instant) -> Next {
+        match command {
+            Command::Login { .. } | Command::Logout { .. } | Command::Call { .. } => {
+                self.ordered(command, now)
+            }
+            Command::Listen(listener) => {
+                let for_logs = matches!(listener, Listener::Log(..));
+                self.items.push(Item::Listen(listener));
+                if for_logs && let Some(notice) = self.notice.take() {
+                    self.items.push(Item::Log(LogLevel::Warn, notice.to_owned()));
+                }
+            }
+            Command::Unlisten(kind) => self.items.push(Item::Unlisten(kind)),
+            Command::Hook(hook) => self.items.push(Item::Hook(hook)),
+            Command::Wake(callback) => {
+                // It is called on this thread alone, so the old one's last call has returned.
+                if let Some(old) = poll::set_wake_callback(&self.outlet, callback) {
+                    let old: Discarded = Box::new(old);
+                    self.items.push(Item::Discard(old));
+                }
+            }
+            Command::NetworkChanged => self.network_changed(now),
+            Command::Close { closed } => {
+                self.end(code::SHUTDOWN);
+                return Next::Closed(closed);
+            }
+        }
+        Next::Continue
+    }
+
+    /// Calls, in the order of their acceptance.
+    fn ordered(&mut self, command: Command, now: Instant) {
+        let leaving = matches!(self.phase, Phase::LoggingOut(_));
+        // What needs the end of a logout waits for it, and so does all that follows, to keep the order.
+        if leaving && (!self.stash.is_empty() || !matches!(command, Command::Call { .. })) {
+            self.stash.push_back(command);
+            return;
+        }
+        match command {
+            Command::Login {
+                user_id,
+                user_sig,
+                done,
+            } => self.log_in(&user_id, user_sig, done, now),
+            Command::Logout { done } => self.log_out(done, now),
+            Command::Call { request, done } => self.request(request, done, now),
+            _ => {}
+        }
+    }
+
+    /// Goes on with what a logout held up.
+    pub(super) fn unstash(&mut self, now: Instant) {
+        while !matches!(self.phase, Phase::LoggingOut(_)) {
+            let Some(command) = self.stash.pop_front() else {
+                return;
+            };
+            self.ordered_now(command, now);
+        }
+    }
+
+    fn ordered_now(&mut self, command: Command, now: Instant) {
+        let rest = std::mem::take(&mut self.stash);
+        self.ordered(command, now);
+        // Whatever that brought about, the rest came after it.
+        self.stash.extend(rest);
+    }
+
+    fn request(&mut self, request: Request, done: Completion, now: Instant) {
+        match &self.phase {
+            Phase::LoggedIn(_) => {
+                let until = match self.link {
+                    Link::Up(_) => None,
+                    _ => Some(now + self.options.disconnected_wait),
+                };
+                self.calls.accept_request(done, request, until);
+                self.pump(now);
+            }
+            // R8.2: until the login's result.
+            Phase::LoggedOut | Phase::LoggingIn(_) | Phase::LoggingOut(_) => {
+                self.refuse(done, code::NOT_LOGGED_IN)
+            }
+        }
+    }
+
+    /// A result that is there at once.
+    pub(super) fn refuse(&mut self, done: Completion, code: i32) {
+        self.refuse_with(done, Outcome::of(code));
+    }
+
+    pub(super) fn refuse_with(&mut self, done: Completion, outcome: Outcome) {
+        let call = self.calls.accept_session(done);
+        self.complete(call, outcome);
+    }
+
+    pub(super) fn complete(&mut self, call: Seq, outcome: Outcome) {
+        self.calls.complete(call, outcome, &mut self.items);
+    }
+
+    /// Ends everything with `code`: the client is being destroyed, or has failed. What was held up ends too.
+    pub(crate) fn end(&mut self, code: i32) {
+        if let Phase::LoggingOut(leaving) = std::mem::replace(&mut self.phase, Phase::LoggedOut) {
+            self.remember_logout(&leaving);
+        }
+        for command in std::mem::take(&mut self.stash) {
+            if let Command::Login { done, .. } | Command::Logout { done } | Command::Call { done, .. } =
+                command
+            {
+                self.calls.accept_session(done);
+            }
+        }
+        self.calls.end_all(code, &mut self.items);
+        self.link = Link::Idle;
+        self.hang_up = true;
+        self.dial = false;
+        self.outlet.visible.set_login_state(LoginState::LoggedOut);
+        self.outlet.visible.set_login_user(None);
+    }
+
+    /// When [`Machine::timeout`] has something to do.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let phase = match &self.phase {
+            Phase::LoggingIn(attempt) => Some(attempt.give_up_at),
+            Phase::LoggingOut(leaving) => Some(leaving.give_up_at),
+            Phase::LoggedOut | Phase::LoggedIn(_) => None,
+        };
+        let link = match &self.link {
+            Link::Idle | Link::Greeting => None,
+            Link::Waiting { until } => Some(*until),
+            Link::Dialing { give_up_at } => Some(*give_up_at),
+            Link::Up(heart) => Some(match heart.unanswered_since {
+                Some(since) => since + self.options.request_timeout,
+                None => self.wire.last_sent + heart.interval,
+            }),
+        };
+        let answer = self
+            .wire
+            .oldest()
+            .map(|sent_at| sent_at + self.options.request_timeout);
+        let waiting = if matches!(self.link, Link::Up(_)) {
+            None
+        } else {
+            self.calls.next_give_up()
+        };
+        [phase, link, answer, waiting].into_iter().flatten().min()
+    }
+
+    /// Does whatever is due at `now`.
+    pub(crate) fn timeout(&mut self, now: Instant) {
+        match &self.phase {
+            Phase::LoggingIn(attempt) if attempt.give_up_at <= now => self.login_gave_up(now),
+            Phase::LoggingOut(leaving) if leaving.give_up_at <= now => self.finish_logout(now),
+            _ => {}
+        }
+        self.link_timeout(now);
+        if !matches!(self.link, Link::Up(_)) && self.calls.next_give_up().is_some_and(|at| at <= now) {
+            self.calls.give_up(now, &mut self.items);
+        }
+    }
+
+    /// Tells of the connection, if that is news.
+    pub(super) fn tell_connection(&mut self, state: ConnectionState, code: i32, text: &str) {
+        if self.connection_told != state {
+            self.connection_told = state;
+            self.items.push(Item::Connection(state, code, text.to_owned()));
+        }
+    }
+
+    /// For the log listener. The text is made only if somebody listens. Never a secret; user content at `Debug` only.
+    pub(crate) fn log(&mut self, level: LogLevel, text: impl FnOnce() -> String) {
+        if self.outlet.visible.logs(level) {
+            self.items.push(Item::Log(level, text()));
+        }
+    }
+}

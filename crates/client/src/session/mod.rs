@@ -1,0 +1,55 @@
+//! The session of a client: who is logged in, over which connection, what waits for an answer.
+//!
+//! - [`machine`], [`login`], [`link`]: the state machine. Commands, messages, and the time come in; frames, items for the
+//!   application, and wishes (connect, hang up) come out. No I/O, no clock of its own;
+//! - [`actor`]: the shell that owns the socket and the timer and carries the wishes out;
+//! - [`calls`]: what was accepted and has no result; [`wire`]: what was sent on this connection; [`told`]: what the
+//!   application knows; [`backoff`]: how long to wait; [`farewell`]: saying a logout later.
+
+pub(crate) mod actor;
+mod backoff;
+mod calls;
+mod farewell;
+mod link;
+mod login;
+pub(crate) mod machine;
+mod told;
+mod wire;
+
+use std::any::Any;
+
+use presence_protocol::message::Request;
+
+use crate::api::{Completion, Listener, ListenerKind};
+use crate::delivery::{ThreadHook, WakeFn};
+
+/// What a client is told by the application. Whatever carries a completion was promised a result.
+pub(crate) enum Command {
+    /// R8.1.
+    Login {
+        user_id: String,
+        user_sig: String,
+        done: Completion,
+    },
+    /// R8.8.
+    Logout { done: Completion },
+    /// Any other call, as it goes to the server.
+    Call { request: Request, done: Completion },
+    /// For the delivery.
+    Listen(Listener),
+    /// For the delivery.
+    Unlisten(ListenerKind),
+    /// For the delivery.
+    Hook(Option<ThreadHook>),
+    /// For the delivery; the callback runs on the session's thread, so that is where it is changed.
+    Wake(Option<WakeFn>),
+    /// R8.5.
+    NetworkChanged,
+    /// The last command.
+    Close {
+        closed: Option<Box<dyn FnOnce() + Send>>,
+    },
+}
+
+/// Something of the application's to be dropped where callbacks run.
+type Discarded = Box<dyn Any + Send>;

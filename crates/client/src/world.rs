@@ -1,0 +1,125 @@
+//! What a client asks of the outside: connections, a monotonic clock, randomness. Given to it, so that a simulation can
+//! put another world in place. Timers are tokio's, which a paused or simulated runtime moves by itself.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+
+/// A connection: bytes both ways.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// A connection being made. Dropping it gives up.
+pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send>>;
+
+/// The outside of one client.
+pub trait World: Send + Sync + 'static {
+    /// Connects to `host`, a name or an address, at `port`. Polled on the client's runtime: must not block.
+    fn connect(&self, host: &str, port: u16) -> Connecting;
+
+    /// Milliseconds since an arbitrary origin; never goes back. Called on any thread.
+    fn mono_ms(&self) -> u64;
+
+    /// A random number, evenly distributed. Called on any thread.
+    fn random(&self) -> u64;
+}
+
+/// Name look-ups of one client that may be under way in the system. They cannot be called off, so a resolver that hangs
+/// would otherwise gather a thread with each attempt to connect.
+const LOOKUPS_MAX: usize = 4;
+
+/// The real outside: TCP, the system's clock and randomness.
+#[derive(Debug)]
+pub struct SystemWorld {
+    origin: Instant,
+    lookups: Arc<AtomicUsize>,
+}
+
+impl SystemWorld {
+    /// A world for one client.
+    #[must_use]
+    pub fn new() -> SystemWorld {
+        SystemWorld {
+            origin: Instant::now(),
+            lookups: Arc::default(),
+        }
+    }
+}
+
+impl Default for SystemWorld {
+    fn default() -> SystemWorld {
+        SystemWorld::new()
+    }
+}
+
+impl World for SystemWorld {
+    fn connect(&self, host: &str, port: u16) -> Connecting {
+        let host = host.to_owned();
+        let lookups = Arc::clone(&self.lookups);
+        Box::pin(async move {
+            let addresses = match host.parse::<IpAddr>() {
+                Ok(address) => vec![SocketAddr::new(address, port)],
+                Err(_) => look_up(host, port, lookups).await?,
+            };
+            let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+            for address in addresses {
+                match TcpStream::connect(address).await {
+                    Ok(stream) => {
+                        // Small requests whose answers are waited for: never hold one back for company.
+                        stream.set_nodelay(true)?;
+                        return Ok(Box::new(stream) as Box<dyn Stream>);
+                    }
+                    Err(error) => failure = error,
+                }
+            }
+            Err(failure)
+        })
+    }
+
+    fn mono_ms(&self) -> u64 {
+        u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn random(&self) -> u64 {
+        // The system's generator fails only where there is none; jitter from the clock is then better than no jitter.
+        getrandom::u64().unwrap_or_else(|_| self.origin.elapsed().as_nanos() as u64)
+    }
+}
+
+/// Resolves on a thread of its own: the system's resolver blocks, and tokio's pool would make the end of the runtime
+/// wait for it. The thread may outlive the client.
+async fn look_up(host: String, port: u16, lookups: Arc<AtomicUsize>) -> io::Result<Vec<SocketAddr>> {
+    if lookups.fetch_add(1, Ordering::Relaxed) >= LOOKUPS_MAX {
+        lookups.fetch_sub(1, Ordering::Relaxed);
+        return Err(io::Error::new(
+            io::ErrorKind::WouldBlock,
+            "earlier name look-ups have not ended",
+        ));
+    }
+    let (answer, answered) = oneshot::channel();
+    let running = Arc::clone(&lookups);
+    let started = std::thread::Builder::new()
+        .name("tim-resolve".into())
+        .spawn(move || {
+            let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+            running.fetch_sub(1, Ordering::Relaxed);
+            // Nobody may be waiting any more; that is fine.
+            drop(answer.send(found));
+        });
+    if let Err(error) = started {
+        lookups.fetch_sub(1, Ordering::Relaxed);
+        return Err(error);
+    }
+    answered
+        .await
+        .unwrap_or_else(|_| Err(io::Error::other("the name look-up ended without an answer")))
+}

@@ -285,7 +285,8 @@ int32_t timClientDestroyAsync(TimClient client,
  *
  * Every setter takes a function, a user_data that is handed to it, and a free_user_data. Set them before or after
  * timLogin, at any time, from any thread, also from callbacks; a new listener takes the place of the old one of its
- * kind, and NULL removes it. Setters never wait: the old listener may still be running when one returns. Its
+ * kind, and NULL removes it. Setters never wait: the old listener may still be running when one returns, and is told
+ * what was waiting to be delivered by then. Its
  * free_user_data is called once, after its last call returned, and that alone proves that it has ended. If a setter
  * does not return TIM_OK, user_data stays yours and free_user_data is not called.
  *
@@ -355,7 +356,7 @@ typedef void (*TimThreadFn)(void *user_data);
  * @param user_data       Handed to on_changed; must be NULL if that is NULL.
  * @param free_user_data  Called once with user_data when the listener is gone; may be NULL.
  * @return TIM_OK; TIM_ERR_INVALID_HANDLE, TIM_ERR_CLOSED, TIM_ERR_FAILED, TIM_ERR_FORKED for the client;
- *     TIM_ERR_INVALID_ARGUMENT for a user_data without a function.
+ *     TIM_ERR_INVALID_ARGUMENT for a user_data without a function; TIM_ERR_BUSY if too many calls wait.
  */
 TIM_API
 int32_t timSetUserStatusChangedCallback(TimClient client,
@@ -447,15 +448,15 @@ int32_t timSetLogCallback(TimClient client,
  * Sets functions to run on the client's callback thread when it starts and when it ends: to attach it to a Java
  * virtual machine, to name it, to set its priority.
  *
- * If the thread runs already, on_start runs on it before its next callback. on_stop runs only where on_start ran. With
- * poll delivery there is no such thread, and neither is ever called.
+ * As the thread runs already, on_start runs on it before its next callback. on_stop runs only where on_start ran: as
+ * the last thing of the client, or when the hooks are replaced. With "shared" delivery the thread goes on after it.
  *
  * @param client          The client.
  * @param on_start        Called on the thread before its first callback; may be NULL.
  * @param on_stop         Called on the thread after its last callback; may be NULL. Both NULL remove the hooks.
  * @param user_data       Handed to both; must be NULL if both are NULL.
  * @param free_user_data  Called once with user_data when the hooks are gone; may be NULL.
- * @return As timSetUserStatusChangedCallback.
+ * @return As timSetUserStatusChangedCallback; TIM_ERR_UNSUPPORTED with poll delivery, whose threads are yours.
  */
 TIM_API
 int32_t timSetThreadHooks(TimClient client,
@@ -560,11 +561,11 @@ int32_t timGetLoginState(TimClient client,
                          int32_t *state);
 
 /**
- * Says who is logged in or logging in; "" when nobody is. Does not wait.
+ * Says who is logged in; "" when nobody is, and until a login has succeeded. Does not wait.
  *
  * @param client    The client.
  * @param buf       Receives the user id and a NUL; NULL with a capacity of 0 to ask for the size.
- * @param capacity  Bytes that buf holds; 33 suffice for every valid user id.
+ * @param capacity  Bytes that buf holds; 33 always suffice.
  * @param needed    Receives the capacity that suffices, also with TIM_ERR_BUFFER_TOO_SMALL; may be NULL if buf is not.
  * @return TIM_OK; TIM_ERR_BUFFER_TOO_SMALL; TIM_ERR_NULL_POINTER, TIM_ERR_INVALID_HANDLE, TIM_ERR_CLOSED,
  *     TIM_ERR_FAILED, TIM_ERR_FORKED.
@@ -743,8 +744,8 @@ typedef void (*TimWakeFn)(void *user_data);
  * @param timeout_ms  How long to wait for the first, in milliseconds; 0 does not wait.
  * @param handled     Receives how many ran, 0 if the time ran out; may be NULL. Written only on success.
  * @return TIM_OK; TIM_ERR_CLOSED when the client is being destroyed and this was its last poll; TIM_ERR_BUSY if another
- *     thread is polling; TIM_ERR_WOULD_DEADLOCK from a callback of the same client; TIM_ERR_UNSUPPORTED with another
- *     delivery; TIM_ERR_INVALID_HANDLE, TIM_ERR_FORKED.
+ *     thread is polling, or this one is, in a callback; TIM_ERR_UNSUPPORTED with another delivery;
+ *     TIM_ERR_INVALID_HANDLE, TIM_ERR_FORKED.
  */
 TIM_API
 int32_t timPoll(TimClient client,
@@ -774,9 +775,10 @@ int32_t timGetWakeFd(TimClient client,
  * @param client          The client; made with {"delivery": "poll"}.
  * @param on_wake         Called on a thread of the library; NULL removes it.
  * @param user_data       Handed to on_wake; must be NULL if that is NULL.
- * @param free_user_data  Called once with user_data after the last call of on_wake returned; may be NULL.
+ * @param free_user_data  Called once with user_data after the last call of on_wake returned, in a later timPoll or when
+ *     the client is destroyed; may be NULL.
  * @return TIM_OK; TIM_ERR_UNSUPPORTED with another delivery; TIM_ERR_INVALID_ARGUMENT for a user_data without on_wake;
- *     TIM_ERR_INVALID_HANDLE, TIM_ERR_CLOSED, TIM_ERR_FAILED, TIM_ERR_FORKED.
+ *     TIM_ERR_BUSY if too many calls wait; TIM_ERR_INVALID_HANDLE, TIM_ERR_CLOSED, TIM_ERR_FAILED, TIM_ERR_FORKED.
  */
 TIM_API
 int32_t timSetWakeCallback(TimClient client,

@@ -115,24 +115,35 @@ fn the_docs_have_every_option_of_a_client() {
     );
 }
 
+/// `TIM_UPDATE=1` writes the rows that come from the tables of the node.
 #[cfg(feature = "embedded-server")]
 #[test]
 fn the_docs_have_every_option_of_the_embedded_server() {
+    use crate::server::options::{OWN_KEYS, keys, rows};
     let docs = read("docs/C_API.md");
-    let missing: Vec<String> = crate::server::options::rows()
-        .into_iter()
-        .filter(|row| !docs.contains(row.as_str()))
-        .collect();
-    assert!(
-        missing.is_empty(),
-        "docs/C_API.md lacks these rows:\n{}",
-        missing.join("\n")
-    );
-    let keys = crate::server::options::keys().map(str::to_owned);
+    let heading = "\n## Options of the embedded server";
     assert_eq!(
-        documented_keys(&docs, "\n## Options of the embedded server"),
-        keys.collect()
+        documented_keys(&docs, heading),
+        keys().map(str::to_owned).collect()
     );
+
+    let last_own_row = format!("| `{}`", OWN_KEYS.last().expect("there are some"));
+    let start = docs
+        .find(&last_own_row)
+        .and_then(|row| docs[row..].find('\n').map(|end| row + end + 1));
+    let start = start.expect("the keys of our own come first");
+    let end = start + docs[start..].find("\n\n").expect("the table ends") + 1;
+    let expected = rows().join("\n") + "\n";
+    if std::env::var_os("TIM_UPDATE").is_some_and(|value| value == "1") {
+        let updated = format!("{}{expected}{}", &docs[..start], &docs[end..]);
+        fs::write(
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/C_API.md"),
+            updated,
+        )
+        .expect("docs are writable");
+    } else {
+        assert_eq!(docs[start..end], expected, "TIM_UPDATE=1 writes it");
+    }
 }
 
 #[test]

@@ -62,9 +62,7 @@ pub unsafe extern "C" fn timClientCreate(options_json: *const c_char, client: *m
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn timClientDestroy(client: TimClient, timeout_ms: u32) -> i32 {
     guard::ending_client(client, |entry| {
-        entry
-            .client()
-            .destroy(Duration::from_millis(u64::from(timeout_ms)))?;
+        entry.close(|client| client.destroy(Duration::from_millis(u64::from(timeout_ms))))?;
         fork::globals().remove_client(client);
         Ok(())
     })
@@ -90,13 +88,13 @@ pub unsafe extern "C" fn timClientDestroyAsync(
     guard::ending_client(client, |entry| {
         strings::nothing_without(closed.is_some(), user_data, "closed")?;
         let user_data = Pointer(user_data);
-        entry.client().destroy_async(Box::new(move || {
+        let closed = Box::new(move || {
             fork::globals().remove_client(client);
             if let Some(closed) = closed {
                 // SAFETY: the application gave function and pointer for this one call.
                 unsafe { closed(user_data.get()) };
             }
-        }))?;
-        Ok(())
+        });
+        Ok(entry.close(|client| client.destroy_async(closed))?)
     })
 }

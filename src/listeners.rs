@@ -2,7 +2,8 @@
 //!
 //! Every setter takes a function, a user_data that is handed to it, and a free_user_data. Set them before or after
 //! timLogin, at any time, from any thread, also from callbacks; a new listener takes the place of the old one of its
-//! kind, and NULL removes it. Setters never wait: the old listener may still be running when one returns. Its
+//! kind, and NULL removes it. Setters never wait: the old listener may still be running when one returns, and is told
+//! what was waiting to be delivered by then. Its
 //! free_user_data is called once, after its last call returned, and that alone proves that it has ended. If a setter
 //! does not return TIM_OK, user_data stays yours and free_user_data is not called.
 //!
@@ -78,7 +79,7 @@ pub type TimThreadFn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 /// @param user_data       Handed to on_changed; must be NULL if that is NULL.
 /// @param free_user_data  Called once with user_data when the listener is gone; may be NULL.
 /// @return TIM_OK; TIM_ERR_INVALID_HANDLE, TIM_ERR_CLOSED, TIM_ERR_FAILED, TIM_ERR_FORKED for the client;
-///     TIM_ERR_INVALID_ARGUMENT for a user_data without a function.
+///     TIM_ERR_INVALID_ARGUMENT for a user_data without a function; TIM_ERR_BUSY if too many calls wait.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn timSetUserStatusChangedCallback(
     client: TimClient,
@@ -271,15 +272,15 @@ pub unsafe extern "C" fn timSetLogCallback(
 /// Sets functions to run on the client's callback thread when it starts and when it ends: to attach it to a Java
 /// virtual machine, to name it, to set its priority.
 ///
-/// If the thread runs already, on_start runs on it before its next callback. on_stop runs only where on_start ran. With
-/// poll delivery there is no such thread, and neither is ever called.
+/// As the thread runs already, on_start runs on it before its next callback. on_stop runs only where on_start ran: as
+/// the last thing of the client, or when the hooks are replaced. With "shared" delivery the thread goes on after it.
 ///
 /// @param client          The client.
 /// @param on_start        Called on the thread before its first callback; may be NULL.
 /// @param on_stop         Called on the thread after its last callback; may be NULL. Both NULL remove the hooks.
 /// @param user_data       Handed to both; must be NULL if both are NULL.
 /// @param free_user_data  Called once with user_data when the hooks are gone; may be NULL.
-/// @return As timSetUserStatusChangedCallback.
+/// @return As timSetUserStatusChangedCallback; TIM_ERR_UNSUPPORTED with poll delivery, whose threads are yours.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn timSetThreadHooks(
     client: TimClient,

@@ -24,8 +24,8 @@ pub type TimWakeFn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 /// @param timeout_ms  How long to wait for the first, in milliseconds; 0 does not wait.
 /// @param handled     Receives how many ran, 0 if the time ran out; may be NULL. Written only on success.
 /// @return TIM_OK; TIM_ERR_CLOSED when the client is being destroyed and this was its last poll; TIM_ERR_BUSY if another
-///     thread is polling; TIM_ERR_WOULD_DEADLOCK from a callback of the same client; TIM_ERR_UNSUPPORTED with another
-///     delivery; TIM_ERR_INVALID_HANDLE, TIM_ERR_FORKED.
+///     thread is polling, or this one is, in a callback; TIM_ERR_UNSUPPORTED with another delivery;
+///     TIM_ERR_INVALID_HANDLE, TIM_ERR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn timPoll(
     client: TimClient,
@@ -71,9 +71,10 @@ pub unsafe extern "C" fn timGetWakeFd(client: TimClient, fd: *mut i32) -> i32 {
 /// @param client          The client; made with {"delivery": "poll"}.
 /// @param on_wake         Called on a thread of the library; NULL removes it.
 /// @param user_data       Handed to on_wake; must be NULL if that is NULL.
-/// @param free_user_data  Called once with user_data after the last call of on_wake returned; may be NULL.
+/// @param free_user_data  Called once with user_data after the last call of on_wake returned, in a later timPoll or when
+///     the client is destroyed; may be NULL.
 /// @return TIM_OK; TIM_ERR_UNSUPPORTED with another delivery; TIM_ERR_INVALID_ARGUMENT for a user_data without on_wake;
-///     TIM_ERR_INVALID_HANDLE, TIM_ERR_CLOSED, TIM_ERR_FAILED, TIM_ERR_FORKED.
+///     TIM_ERR_BUSY if too many calls wait; TIM_ERR_INVALID_HANDLE, TIM_ERR_CLOSED, TIM_ERR_FAILED, TIM_ERR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn timSetWakeCallback(
     client: TimClient,

@@ -126,11 +126,11 @@ pub unsafe extern "C" fn timGetLoginState(client: TimClient, state: *mut i32) ->
     })
 }
 
-/// Says who is logged in or logging in; "" when nobody is. Does not wait.
+/// Says who is logged in; "" when nobody is, and until a login has succeeded. Does not wait.
 ///
 /// @param client    The client.
 /// @param buf       Receives the user id and a NUL; NULL with a capacity of 0 to ask for the size.
-/// @param capacity  Bytes that buf holds; 33 suffice for every valid user id.
+/// @param capacity  Bytes that buf holds; 33 always suffice.
 /// @param needed    Receives the capacity that suffices, also with TIM_ERR_BUFFER_TOO_SMALL; may be NULL if buf is not.
 /// @return TIM_OK; TIM_ERR_BUFFER_TOO_SMALL; TIM_ERR_NULL_POINTER, TIM_ERR_INVALID_HANDLE, TIM_ERR_CLOSED,
 ///     TIM_ERR_FAILED, TIM_ERR_FORKED.

@@ -1,0 +1,733 @@
+//! The memory engine: a shard of the users in each loop, nothing on disk. A command about a user at home here is
+//! answered at once; one about users of other shards goes there, and their answers are gathered.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::task::{Context as TaskContext, Poll};
+
+use presence::ids::{AppId, UserId, UserKey};
+use presence::settings::AppSettings;
+use presence::status::{Presence, Status, Version};
+use presence::subscriptions::{ListChange, SubscriptionList};
+use presence::time::{Mono, Now, Wall};
+use presence::user::{Context, LoginRefusal, Mark, User};
+
+use super::mesh::Mesh;
+use super::{Answer, Command, Departure, Engine, LoggedIn, Output, Snapshot, Tag};
+use crate::slab::{Id, Slab};
+
+/// Loops a node may have: one bit each in the set of those interested in a user.
+pub const LOOPS_MAX: usize = 64;
+
+/// The loop that is the home of `user` in a node of `loops` loops: the same in every process and version.
+#[must_use]
+pub fn home_of(user: &UserKey, loops: usize) -> usize {
+    // FNV-1a: spreads short names well and is the same everywhere, unlike the standard library's hasher.
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in user
+        .app
+        .get()
+        .to_le_bytes()
+        .iter()
+        .chain(user.user.as_str().as_bytes())
+    {
+        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+    // The low bits of FNV are its weak ones.
+    ((hash >> 32) % loops.max(1) as u64) as usize
+}
+
+/// Above every version that a start before `start` gave out (R6.5): seconds since the epoch, shifted left by 20 bits,
+/// the fraction of the second included, so that two starts in one second are told apart.
+#[must_use]
+pub fn floor_at(start: Wall) -> Version {
+    let milliseconds = u128::try_from(start.0).unwrap_or(0);
+    Version(u64::try_from((milliseconds << 20) / 1000).unwrap_or(u64::MAX))
+}
+
+struct Record {
+    user: User,
+    list: SubscriptionList,
+    friends: Box<[UserId]>,
+    /// As it stands in `timers`.
+    deadline: Option<Mono>,
+}
+
+/// What one shard tells another. Positions are those in the question.
+enum Message {
+    Ask {
+        gather: u64,
+        from: usize,
+        app: AppId,
+        users: Vec<(u32, UserId)>,
+        kind: Asking,
+    },
+    Told {
+        gather: u64,
+        users: Vec<(u32, Option<Snapshot>)>,
+    },
+    Unwatch {
+        from: usize,
+        app: AppId,
+        users: Vec<UserId>,
+    },
+    Change {
+        user: UserKey,
+        presence: Presence,
+    },
+    Befriended {
+        app: AppId,
+        users: Vec<UserId>,
+    },
+    Deleted {
+        user: UserKey,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asking {
+    Look,
+    Watch,
+    /// Watch, and R1.2.
+    Mention,
+}
+
+/// A question to several shards, until the last has answered.
+struct Gather {
+    tag: Option<Tag>,
+    shards_missing: usize,
+    users: Vec<Option<Snapshot>>,
+}
+
+/// One shard. See the module.
+pub struct MemoryEngine {
+    index: usize,
+    floor: Version,
+    apps: HashMap<AppId, AppSettings>,
+    records: HashMap<UserKey, Record>,
+    /// Deleted accounts (R1.5).
+    marks: HashMap<UserKey, Mark>,
+    /// Loops interested in a user of this shard, this one included, one bit each.
+    interest: HashMap<UserKey, u64>,
+    timers: BTreeSet<(Mono, UserKey)>,
+    gathers: Slab<Gather>,
+    outputs: VecDeque<Output>,
+    mesh: Mesh<Message>,
+    shards: usize,
+}
+
+impl MemoryEngine {
+    /// The engines of a node with `loops` loops (1 to [`LOOPS_MAX`]), by loop. `floor` is that of this start:
+    /// [`floor_at`].
+    #[must_use]
+    pub fn for_loops(loops: usize, floor: Version, apps: &[(AppId, AppSettings)]) -> Vec<MemoryEngine> {
+        let loops = loops.clamp(1, LOOPS_MAX);
+        Mesh::among(loops)
+            .into_iter()
+            .enumerate()
+            .map(|(index, mesh)| MemoryEngine {
+                index,
+                floor,
+                apps: apps.iter().cloned().collect(),
+                records: HashMap::new(),
+                marks: HashMap::new(),
+                interest: HashMap::new(),
+                timers: BTreeSet::new(),
+                gathers: Slab::new(),
+                outputs: VecDeque::new(),
+                mesh,
+                shards: loops,
+            })
+            .collect()
+    }
+
+    fn answer(&mut self, tag: Option<Tag>, answer: Answer) {
+        if let Some(tag) = tag {
+            self.outputs.push_back(Output::Answer { tag, answer });
+        }
+    }
+
+    /// Makes the account if there is none (R1.2) and if its app is one of this server's.
+    fn register(&mut self, key: UserKey, at: Now) {
+        let Some(settings) = self.apps.get(&key.app) else {
+            return;
+        };
+        if self.records.contains_key(&key) {
+            return;
+        }
+        let context = Context {
+            now: at,
+            floor: self.floor,
+            settings,
+        };
+        let user = match self.marks.remove(&key) {
+            Some(mark) => User::registered_again(mark, context),
+            None => User::registered(context),
+        };
+        let presence = user.presence().clone();
+        let record = Record {
+            user,
+            list: SubscriptionList::new(presence.version.0),
+            friends: Box::default(),
+            deadline: None,
+        };
+        self.records.insert(key, record);
+        // Friends may be waiting for it to exist.
+        self.tell(key, presence);
+    }
+
+    /// Steps one user. `step` says whether the presence changed; `answer` is given what it returned before anybody
+    /// hears of the change (R6.4). `None`: no such account, or its app is not one of this server's.
+    fn step<R>(
+        &mut self,
+        key: UserKey,
+        at: Now,
+        step: impl FnOnce(&mut Record, Context<'_>) -> (R, bool),
+        answer: impl FnOnce(&mut MemoryEngine, R),
+    ) -> bool {
+        let Some(settings) = self.apps.get(&key.app) else {
+            return false;
+        };
+        let Some(record) = self.records.get_mut(&key) else {
+            return false;
+        };
+        let context = Context {
+            now: at,
+            floor: self.floor,
+            settings,
+        };
+        let was_online = record.user.presence().status == Status::Online;
+        let (result, changed) = step(record, context);
+        let is_online = record.user.presence().status == Status::Online;
+        match (was_online, is_online) {
+            (false, true) => record.list.owner_online(),
+            (true, false) => record.list.owner_gone(at, settings),
+            (true, true) | (false, false) => {}
+        }
+        let presence = changed.then(|| record.user.presence().clone());
+        let deadline = [record.user.next_deadline(), record.list.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min();
+        if deadline != record.deadline {
+            if let Some(old) = record.deadline {
+                self.timers.remove(&(old, key));
+            }
+            record.deadline = deadline;
+            self.timers.extend(deadline.map(|deadline| (deadline, key)));
+        }
+        answer(self, result);
+        if let Some(presence) = presence {
+            self.tell(key, presence);
+        }
+        true
+    }
+
+    /// A change goes to its home, and once to each other loop that is interested.
+    fn tell(&mut self, user: UserKey, presence: Presence) {
+        let mut others = self.interest.get(&user).copied().unwrap_or(0) & !(1 << self.index);
+        while others != 0 {
+            let to = others.trailing_zeros() as usize;
+            others &= others - 1;
+            let presence = presence.clone();
+            self.mesh.send(to, Message::Change { user, presence });
+        }
+        self.outputs.push_back(Output::Change { user, presence });
+    }
+
+    /// A step of a subscription list, answered.
+    fn list_step(
+        &mut self,
+        key: UserKey,
+        at: Now,
+        tag: Option<Tag>,
+        step: impl FnOnce(&mut SubscriptionList, &AppSettings) -> Option<ListChange>,
+    ) {
+        let found = self.step(
+            key,
+            at,
+            |record, context| {
+                let change = step(&mut record.list, context.settings);
+                (change.map(|change| (change, record.list.generation())), false)
+            },
+            |engine, result| {
+                let answer = match result {
+                    Some((change, generation)) => Answer::List { change, generation },
+                    None => Answer::NotRestorable,
+                };
+                engine.answer(tag, answer);
+            },
+        );
+        if !found {
+            self.answer(tag, Answer::Stale);
+        }
+    }
+
+    /// Asks the homes of `users`, this shard included.
+    fn ask(&mut self, at: Now, tag: Option<Tag>, app: AppId, users: Vec<UserId>, kind: Asking) {
+        let mut by_home: Vec<Vec<(u32, UserId)>> = vec![Vec::new(); self.shards];
+        for (position, user) in users.iter().enumerate() {
+            let home = home_of(&UserKey { app, user: *user }, self.shards);
+            by_home[home].push((position as u32, *user));
+        }
+        let here = std::mem::take(&mut by_home[self.index]);
+        let mut answers = vec![None; users.len()];
+        for (position, snapshot) in self.look(at, self.index, app, here, kind) {
+            answers[position as usize] = snapshot;
+        }
+        let shards_missing = by_home.iter().filter(|asked| !asked.is_empty()).count();
+        if shards_missing == 0 {
+            self.answer(tag, Answer::Users(answers));
+            return;
+        }
+        let gather = self
+            .gathers
+            .insert(Gather {
+                tag,
+                shards_missing,
+                users: answers,
+            })
+            .to_bits();
+        for (home, users) in by_home
+            .into_iter()
+            .enumerate()
+            .filter(|(_, asked)| !asked.is_empty())
+        {
+            self.mesh.send(
+                home,
+                Message::Ask {
+                    gather,
+                    from: self.index,
+                    app,
+                    users,
+                    kind,
+                },
+            );
+        }
+    }
+
+    /// What users at home here show, to the loop `from`, which hears of their changes from now on if it watches.
+    fn look(
+        &mut self,
+        at: Now,
+        from: usize,
+        app: AppId,
+        users: Vec<(u32, UserId)>,
+        kind: Asking,
+    ) -> Vec<(u32, Option<Snapshot>)> {
+        let registers = kind == Asking::Mention
+            && self
+                .apps
+                .get(&app)
+                .is_some_and(|settings| settings.auto_register_on_mention);
+        users
+            .into_iter()
+            .map(|(position, user)| {
+                let key = UserKey { app, user };
+                if registers {
+                    self.register(key, at);
+                }
+                if kind != Asking::Look {
+                    *self.interest.entry(key).or_default() |= 1 << from;
+                }
+                let snapshot = self.records.get(&key).map(|record| Snapshot {
+                    presence: record.user.presence().clone(),
+                    platforms: record.user.platforms(),
+                });
+                (position, snapshot)
+            })
+            .collect()
+    }
+
+    fn unwatch(&mut self, from: usize, app: AppId, users: Vec<UserId>) {
+        for user in users {
+            let key = UserKey { app, user };
+            if let Some(loops) = self.interest.get_mut(&key) {
+                *loops &= !(1 << from);
+                if *loops == 0 {
+                    self.interest.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// Ends all sessions of a user (R8.7).
+    fn kick(&mut self, key: UserKey, at: Now, tag: Option<Tag>) {
+        let found = self.step(
+            key,
+            at,
+            |record, context| record.user.kick(context),
+            |engine, ended| {
+                engine.answer(tag, Answer::Done);
+                engine
+                    .outputs
+                    .extend(ended.into_iter().map(|ended| Output::Ended { user: key, ended }));
+            },
+        );
+        if !found {
+            self.answer(tag, Answer::Done);
+        }
+    }
+
+    /// R1.5: the account goes; what was told of it stays known, so that a later one of its name is newer.
+    fn delete(&mut self, key: UserKey, at: Now, tag: Option<Tag>) {
+        self.kick(key, at, tag);
+        let Some(record) = self.records.remove(&key) else {
+            return;
+        };
+        if let Some(deadline) = record.deadline {
+            self.timers.remove(&(deadline, key));
+        }
+        self.marks.insert(key, record.user.mark());
+        for shard in (0..self.shards).filter(|shard| *shard != self.index) {
+            self.mesh.send(shard, Message::Deleted { user: key });
+        }
+        self.forget_subscriptions_to(key, at);
+    }
+
+    /// R1.5: the subscriptions to a deleted account. Rare, so there is no index of them.
+    fn forget_subscriptions_to(&mut self, deleted: UserKey, at: Now) {
+        let mut owners: Vec<UserKey> = self
+            .records
+            .iter()
+            .filter(|(owner, record)| owner.app == deleted.app && record.list.contains(&deleted.user))
+            .map(|(owner, _)| *owner)
+            .collect();
+        // The map's order differs from run to run.
+        owners.sort_unstable();
+        for user in owners {
+            self.step(
+                user,
+                at,
+                |record, _| {
+                    (
+                        (record.list.unsubscribe(&[deleted.user]), record.list.generation()),
+                        false,
+                    )
+                },
+                |engine, (change, generation)| {
+                    engine.outputs.push_back(Output::ListChanged {
+                        user,
+                        change,
+                        generation,
+                    });
+                },
+            );
+        }
+    }
+
+    fn set_friends(&mut self, owner: UserKey, friends: Vec<UserId>, at: Now, tag: Option<Tag>) {
+        self.register(owner, at);
+        self.answer(tag, Answer::Done);
+        let Some(record) = self.records.get_mut(&owner) else {
+            return;
+        };
+        record.friends = friends.clone().into_boxed_slice();
+        let registers = self
+            .apps
+            .get(&owner.app)
+            .is_some_and(|settings| settings.auto_register_on_mention);
+        if registers {
+            let mut by_home: Vec<Vec<UserId>> = vec![Vec::new(); self.shards];
+            for friend in &friends {
+                by_home[home_of(
+                    &UserKey {
+                        app: owner.app,
+                        user: *friend,
+                    },
+                    self.shards,
+                )]
+                .push(*friend);
+            }
+            for (home, users) in by_home
+                .into_iter()
+                .enumerate()
+                .filter(|(_, users)| !users.is_empty())
+            {
+                if home == self.index {
+                    self.befriended(owner.app, users, at);
+                } else {
+                    self.mesh.send(
+                        home,
+                        Message::Befriended {
+                            app: owner.app,
+                            users,
+                        },
+                    );
+                }
+            }
+        }
+        self.outputs
+            .push_back(Output::FriendsChanged { user: owner, friends });
+    }
+
+    fn befriended(&mut self, app: AppId, users: Vec<UserId>, at: Now) {
+        for user in users {
+            self.register(UserKey { app, user }, at);
+        }
+    }
+
+    fn receive(&mut self, message: Message, at: Now) {
+        match message {
+            Message::Ask {
+                gather,
+                from,
+                app,
+                users,
+                kind,
+            } => {
+                let users = self.look(at, from, app, users, kind);
+                self.mesh.send(from, Message::Told { gather, users });
+            }
+            Message::Told { gather, users } => self.gathered(Id::from_bits(gather), users),
+            Message::Unwatch { from, app, users } => self.unwatch(from, app, users),
+            Message::Change { user, presence } => self.outputs.push_back(Output::Change { user, presence }),
+            Message::Befriended { app, users } => self.befriended(app, users, at),
+            Message::Deleted { user } => self.forget_subscriptions_to(user, at),
+        }
+    }
+
+    fn gathered(&mut self, id: Id, users: Vec<(u32, Option<Snapshot>)>) {
+        let Some(gather) = self.gathers.get_mut(id) else {
+            return;
+        };
+        for (position, snapshot) in users {
+            if let Some(place) = gather.users.get_mut(position as usize) {
+                *place = snapshot;
+            }
+        }
+        gather.shards_missing -= 1;
+        if gather.shards_missing > 0 {
+            return;
+        }
+        if let Some(gather) = self.gathers.remove(id) {
+            self.answer(gather.tag, Answer::Users(gather.users));
+        }
+    }
+
+    fn is_due(&self, at: Now) -> bool {
+        self.timers
+            .first()
+            .is_some_and(|(deadline, _)| *deadline <= at.mono)
+    }
+}
+
+impl Engine for MemoryEngine {
+    fn submit(&mut self, at: Now, tag: Option<Tag>, command: Command) {
+        // A step must not find a grace that is over (presence::user::User).
+        if self.is_due(at) {
+            self.advance(at);
+        }
+        match command {
+            Command::LogIn { user, login } => {
+                self.register(user, at);
+                let found = self.step(
+                    user,
+                    at,
+                    |record, context| match record.user.log_in(login, context) {
+                        Ok(done) => {
+                            let answer = LoggedIn {
+                                session: done.session,
+                                presence: record.user.presence().clone(),
+                                generation: record.list.generation(),
+                                restorable: record.list.is_restorable(),
+                                subscriptions: record.list.ids().collect(),
+                            };
+                            ((Answer::LoggedIn(Box::new(answer)), done.ended), done.changed)
+                        }
+                        Err(refusal) => ((Answer::LoginRefused(refusal), Vec::new()), false),
+                    },
+                    |engine, (answer, ended)| {
+                        engine.answer(tag, answer);
+                        engine
+                            .outputs
+                            .extend(ended.into_iter().map(|ended| Output::Ended { user, ended }));
+                    },
+                );
+                if !found {
+                    self.answer(tag, Answer::Unavailable);
+                }
+            }
+            Command::Leave {
+                user,
+                session,
+                connection,
+                how,
+            } => {
+                let found = self.step(
+                    user,
+                    at,
+                    |record, context| {
+                        let changed = match how {
+                            Departure::LogOut => record.user.log_out(session, connection, context),
+                            Departure::Lost(loss) => record.user.lose(session, connection, loss, context),
+                        };
+                        ((), changed)
+                    },
+                    |engine, ()| engine.answer(tag, Answer::Done),
+                );
+                if !found {
+                    self.answer(tag, Answer::Done);
+                }
+            }
+            Command::SetCustom {
+                user,
+                session,
+                connection,
+                custom,
+            } => {
+                let found = self.step(
+                    user,
+                    at,
+                    |record, context| {
+                        if !record.user.is_current(session, connection) {
+                            return (Answer::Stale, false);
+                        }
+                        (Answer::Done, record.user.set_custom_status(custom, context))
+                    },
+                    |engine, answer| engine.answer(tag, answer),
+                );
+                if !found {
+                    self.answer(tag, Answer::Stale);
+                }
+            }
+            Command::CheckRevoked { user, signed_at_s } => {
+                let revoked = self
+                    .records
+                    .get(&user)
+                    .is_some_and(|record| record.user.is_revoked(signed_at_s));
+                let answer = if revoked {
+                    Answer::LoginRefused(LoginRefusal::Revoked)
+                } else {
+                    Answer::Done
+                };
+                self.answer(tag, answer);
+            }
+            Command::Subscribe { user, ids } => {
+                self.list_step(user, at, tag, |list, settings| {
+                    Some(list.subscribe(&ids, settings))
+                });
+            }
+            Command::Unsubscribe { user, ids } => {
+                self.list_step(user, at, tag, |list, _| Some(list.unsubscribe(&ids)));
+            }
+            Command::ClearSubscriptions { user } => {
+                self.list_step(user, at, tag, |list, _| Some(list.clear()))
+            }
+            Command::Restore {
+                user,
+                generation,
+                ids,
+            } => {
+                self.list_step(user, at, tag, |list, settings| {
+                    list.restore(generation, &ids, settings)
+                });
+            }
+            Command::ListSubscriptions { user } => {
+                let ids = self
+                    .records
+                    .get(&user)
+                    .map(|record| record.list.ids().collect())
+                    .unwrap_or_default();
+                self.answer(tag, Answer::Ids(ids));
+            }
+            Command::ListFriends { user } => {
+                let ids = self
+                    .records
+                    .get(&user)
+                    .map(|record| record.friends.to_vec())
+                    .unwrap_or_default();
+                self.answer(tag, Answer::Ids(ids));
+            }
+            Command::Look { app, users } => self.ask(at, tag, app, users, Asking::Look),
+            Command::Watch { app, users, mention } => {
+                let kind = if mention { Asking::Mention } else { Asking::Watch };
+                self.ask(at, tag, app, users, kind);
+            }
+            Command::Unwatch { app, users } => {
+                let mut by_home: Vec<Vec<UserId>> = vec![Vec::new(); self.shards];
+                for user in users {
+                    by_home[home_of(&UserKey { app, user }, self.shards)].push(user);
+                }
+                for (home, users) in by_home
+                    .into_iter()
+                    .enumerate()
+                    .filter(|(_, users)| !users.is_empty())
+                {
+                    if home == self.index {
+                        self.unwatch(home, app, users);
+                    } else {
+                        self.mesh.send(
+                            home,
+                            Message::Unwatch {
+                                from: self.index,
+                                app,
+                                users,
+                            },
+                        );
+                    }
+                }
+            }
+            Command::Kick { user } => self.kick(user, at, tag),
+            Command::Delete { user } => self.delete(user, at, tag),
+            Command::Import { user } => {
+                self.register(user, at);
+                self.answer(tag, Answer::Done);
+            }
+            Command::SetFriends { owner, friends } => self.set_friends(owner, friends, at, tag),
+            Command::Configure { app, settings } => {
+                self.apps.insert(app, settings);
+            }
+        }
+    }
+
+    fn poll_output(&mut self, at: Now, cx: &mut TaskContext<'_>) -> Poll<Output> {
+        loop {
+            if let Some(output) = self.outputs.pop_front() {
+                return Poll::Ready(output);
+            }
+            match self.mesh.poll_receive(cx) {
+                Poll::Ready(batch) => {
+                    if self.is_due(at) {
+                        self.advance(at);
+                    }
+                    for message in batch {
+                        self.receive(message, at);
+                    }
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Mono> {
+        self.timers.first().map(|(deadline, _)| *deadline)
+    }
+
+    fn advance(&mut self, at: Now) {
+        while let Some((deadline, key)) = self.timers.first().copied() {
+            if deadline > at.mono {
+                break;
+            }
+            let found = self.step(
+                key,
+                at,
+                |record, context| {
+                    // The linger's end is told to nobody: its owner has no device here (R5.8).
+                    record.list.advance(at);
+                    ((), record.user.advance(context))
+                },
+                |_, ()| {},
+            );
+            debug_assert!(found, "a record's timer goes with it");
+            if self.timers.first() == Some(&(deadline, key)) {
+                // A machine that calls something due and then does nothing must not hold up the loop for ever.
+                debug_assert!(false, "what is due was carried out");
+                self.timers.remove(&(deadline, key));
+            }
+        }
+    }
+
+    fn flush(&mut self) -> bool {
+        self.mesh.flush()
+    }
+}

@@ -1,0 +1,285 @@
+//! The engine keeps the users' records and lists, runs the rules of `presence` on them, and says what changed. The
+//! gateway and the hub know only the trait here; which engine it is was chosen at start-up.
+//!
+//! Every loop of a node has an engine of its own; the engines of a node know each other. A loop is the *home* of the
+//! users whose connections it owns, and asks about any user.
+//!
+//! A loop tells its engine whom it is *interested* in ([`Command::Watch`]), however many watchers it has for them, and
+//! then hears of each of their changes once. Of its home users it hears always.
+
+pub mod memory;
+mod mesh;
+
+use std::task::{Context, Poll};
+
+use presence::ids::{AppId, ConnectionId, SessionId, UserId, UserKey};
+use presence::settings::AppSettings;
+use presence::status::{CustomStatus, Presence};
+use presence::subscriptions::ListChange;
+use presence::time::{Mono, Now};
+use presence::user::{Ended, Login, LoginRefusal, Loss};
+
+/// Ties an answer to its command. Chosen by who submits, opaque to the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Tag(pub u64);
+
+/// How a session leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Departure {
+    /// R8.8.
+    LogOut,
+    /// R2.2.
+    Lost(Loss),
+}
+
+/// What an engine is asked. Commands about one user are for the engine of that user's home, but for `Look`, `Watch` and
+/// `Unwatch`, which go to any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// A device whose UserSig was checked wants in; an account is made if there is none (R1.2). Answer: `LoggedIn` or
+    /// `LoginRefused`.
+    LogIn {
+        /// Who.
+        user: UserKey,
+        /// The device and its connection.
+        login: Login,
+    },
+    /// A session goes. A stale one changes nothing. Answer: `Done`.
+    Leave {
+        /// Whose.
+        user: UserKey,
+        /// Which.
+        session: SessionId,
+        /// On which connection.
+        connection: ConnectionId,
+        /// How.
+        how: Departure,
+    },
+    /// R3. Answer: `Done`, or `Stale` if the session is not live on that connection.
+    SetCustom {
+        /// Whose.
+        user: UserKey,
+        /// Set by this session.
+        session: SessionId,
+        /// On this connection.
+        connection: ConnectionId,
+        /// The text, checked.
+        custom: CustomStatus,
+    },
+    /// Whether a UserSig made at that second is revoked (R8.7). Answer: `Done`, or `LoginRefused(Revoked)`.
+    CheckRevoked {
+        /// Whose.
+        user: UserKey,
+        /// `TLS.time`, seconds since the epoch.
+        signed_at_s: i64,
+    },
+    /// R5.1–R5.3. The ids are different, have accounts and are not the user. Answer: `List`.
+    Subscribe {
+        /// Whose list.
+        user: UserKey,
+        /// In order.
+        ids: Vec<UserId>,
+    },
+    /// R5.7. Answer: `List`.
+    Unsubscribe {
+        /// Whose list.
+        user: UserKey,
+        /// Whom to take off.
+        ids: Vec<UserId>,
+    },
+    /// R5.7 without ids. Answer: `List`.
+    ClearSubscriptions {
+        /// Whose list.
+        user: UserKey,
+    },
+    /// R5.8. Answer: `List`, or `NotRestorable`.
+    Restore {
+        /// Whose list.
+        user: UserKey,
+        /// Of the cleared list.
+        generation: u64,
+        /// Oldest first; they have accounts and are not the user.
+        ids: Vec<UserId>,
+    },
+    /// R5.9. Answer: `Ids`, oldest first.
+    ListSubscriptions {
+        /// Whose list.
+        user: UserKey,
+    },
+    /// R9.1. Answer: `Ids`.
+    ListFriends {
+        /// Whose list.
+        user: UserKey,
+    },
+    /// What users show now (R4.5). Answer: `Users`, in the order asked.
+    Look {
+        /// Of this app.
+        app: AppId,
+        /// Each once.
+        users: Vec<UserId>,
+    },
+    /// As `Look`, and this loop is interested in them from the moment of the snapshot on, in those without an account
+    /// too. Being interested already is no error. Answer: `Users`, in the order asked.
+    Watch {
+        /// Of this app.
+        app: AppId,
+        /// Each once.
+        users: Vec<UserId>,
+        /// Someone subscribes to them: where the app says so, that makes the account (R1.2).
+        mention: bool,
+    },
+    /// This loop is not interested any more. No answer.
+    Unwatch {
+        /// Of this app.
+        app: AppId,
+        /// Each once.
+        users: Vec<UserId>,
+    },
+    /// R8.7. Of an account that does not exist: nothing. Answer: `Done`.
+    Kick {
+        /// Whom.
+        user: UserKey,
+    },
+    /// R1.5. Answer: `Done`.
+    Delete {
+        /// Whom.
+        user: UserKey,
+    },
+    /// R1.2. Answer: `Done`.
+    Import {
+        /// Whom.
+        user: UserKey,
+    },
+    /// Replaces a friend list (R9.1), and imports its owner. Answer: `Done`.
+    SetFriends {
+        /// Whose.
+        owner: UserKey,
+        /// Each once, without the owner.
+        friends: Vec<UserId>,
+    },
+    /// New settings of an app for the users at home here (R7.6). No answer.
+    Configure {
+        /// Which app.
+        app: AppId,
+        /// From now on.
+        settings: AppSettings,
+    },
+}
+
+/// What a user shows, to whoever asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// R4.4.
+    pub presence: Presence,
+    /// Bits of the platforms online (R1.4).
+    pub platforms: u32,
+}
+
+/// A login that succeeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedIn {
+    /// The number of this login (R8.3).
+    pub session: SessionId,
+    /// The user's own status, this login included.
+    pub presence: Presence,
+    /// R5.8.
+    pub generation: u64,
+    /// R5.8.
+    pub restorable: bool,
+    /// The subscriptions, oldest first.
+    pub subscriptions: Vec<UserId>,
+}
+
+/// The answer to a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The login succeeded.
+    LoggedIn(Box<LoggedIn>),
+    /// The login was refused and changed nothing.
+    LoginRefused(LoginRefusal),
+    /// Carried out.
+    Done,
+    /// The session is over; nothing was changed.
+    Stale,
+    /// The list as it is after a step.
+    List {
+        /// What the step did.
+        change: ListChange,
+        /// Its generation now.
+        generation: u64,
+    },
+    /// R5.8.
+    NotRestorable,
+    /// A list.
+    Ids(Vec<UserId>),
+    /// Per user asked for, in that order; `None`: no such account.
+    Users(Vec<Option<Snapshot>>),
+    /// The engine could not carry it out (70500). Whether it took effect is not known.
+    Unavailable,
+}
+
+/// What an engine says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// To a command that was submitted with a tag: once each.
+    Answer {
+        /// The command's.
+        tag: Tag,
+        /// What came of it.
+        answer: Answer,
+    },
+    /// A user at home here, or one this loop is interested in, shows something new.
+    Change {
+        /// Who.
+        user: UserKey,
+        /// What.
+        presence: Presence,
+    },
+    /// A session of a user at home here was ended.
+    Ended {
+        /// Whose.
+        user: UserKey,
+        /// Which, and why.
+        ended: Ended,
+    },
+    /// The list of a user at home here changed other than by a command of this loop.
+    ListChanged {
+        /// Whose.
+        user: UserKey,
+        /// How.
+        change: ListChange,
+        /// Its generation now.
+        generation: u64,
+    },
+    /// The friend list of a user at home here was replaced.
+    FriendsChanged {
+        /// Whose.
+        user: UserKey,
+        /// All, now.
+        friends: Vec<UserId>,
+    },
+}
+
+/// One loop's engine. Never blocks; what takes time comes out later.
+///
+/// Order: what concerns one user comes out in the order it happened. A command's answer comes before the sessions it
+/// ended, and those before the change it caused (R6.4). A snapshot and the changes of the same user are in order, so a
+/// loop that watches misses nothing between them (R5.6); users gathered from several places come when the last one is
+/// there, so a change may overtake a snapshot: versions tell.
+pub trait Engine: Send {
+    /// Begins a command. Without a tag nobody waits for the answer and none is given.
+    fn submit(&mut self, at: Now, tag: Option<Tag>, command: Command);
+
+    /// The next output. `Pending`: none now; the context's waker is woken when that changes by itself.
+    fn poll_output(&mut self, at: Now, cx: &mut Context<'_>) -> Poll<Output>;
+
+    /// When [`Engine::advance`] has something to do.
+    fn next_deadline(&self) -> Option<Mono>;
+
+    /// Carries out what is due: ends of grace, retention and linger.
+    fn advance(&mut self, at: Now);
+
+    /// The end of a tick: sends on what was gathered for other places. False: some of it found no room, and the loop
+    /// should take nothing new from its sockets until a later call says true.
+    fn flush(&mut self) -> bool;
+}

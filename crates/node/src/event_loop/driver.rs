@@ -1,0 +1,164 @@
+//! A loop as a future: it turns whenever something arrived or is due.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use presence::time::Mono;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Sleep};
+
+use super::{Loop, Next};
+use crate::admin::{Message, Order};
+use crate::gateway::pending::Pending;
+use crate::transport::{Listener, Resident, Transport};
+
+/// Where a loop's connections come from.
+pub(crate) trait Source<T>: Unpin {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(T, SocketAddr)>>;
+}
+
+impl Source<TcpStream> for TcpListener {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        let (stream, peer) = std::task::ready!(TcpListener::poll_accept(self, cx))?;
+        stream.set_nodelay(true)?;
+        Poll::Ready(Ok((stream, peer)))
+    }
+}
+
+type Accepted<L> = (L, io::Result<(<L as Listener>::Stream, SocketAddr)>);
+
+/// A [`Listener`] being asked for its next connection.
+pub(crate) struct Listening<L: Listener> {
+    next: Pin<Box<dyn Future<Output = Accepted<L>> + Send>>,
+}
+
+impl<L: Listener> Listening<L> {
+    pub(crate) fn new(mut listener: L) -> Listening<L> {
+        let next = Box::pin(async move {
+            let accepted = listener.accept().await;
+            (listener, accepted)
+        });
+        Listening { next }
+    }
+}
+
+impl<L: Listener> Source<Resident<L::Stream>> for Listening<L> {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Resident<L::Stream>, SocketAddr)>> {
+        let (listener, accepted) = std::task::ready!(self.next.as_mut().poll(cx));
+        *self = Listening::new(listener);
+        Poll::Ready(accepted.map(|(stream, peer)| (Resident(stream), peer)))
+    }
+}
+
+/// See the module. Ends when it is told to stop.
+pub(crate) struct Driver<T: Transport, S> {
+    turning: Loop<T>,
+    sources: Vec<S>,
+    admin: mpsc::Receiver<Message>,
+    /// After a failed accept: none before this moment.
+    accept_from: Option<Mono>,
+    sleep: Pin<Box<Sleep>>,
+}
+
+/// Connections accepted in one turn.
+const ACCEPTS_PER_TURN: usize = 64;
+/// Orders of the backend carried out in one turn.
+const ORDERS_PER_TURN: usize = 64;
+/// How long to leave a listener alone that failed, for example because the process has no file descriptor left.
+const ACCEPT_BACK_OFF_MS: u64 = 100;
+
+impl<T: Transport, S: Source<T>> Driver<T, S> {
+    /// To be called on the runtime that will poll it.
+    pub(crate) fn new(turning: Loop<T>, sources: Vec<S>, admin: mpsc::Receiver<Message>) -> Driver<T, S> {
+        Driver {
+            turning,
+            sources,
+            admin,
+            accept_from: None,
+            sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
+        }
+    }
+
+    /// Carries out what the backend wants. False: to stop.
+    fn obey(&mut self, cx: &mut Context<'_>) -> bool {
+        for _ in 0..ORDERS_PER_TURN {
+            match self.admin.poll_recv(cx) {
+                Poll::Ready(Some(Message { order, done })) => match order {
+                    Order::Stop => {
+                        self.turning.say_goodbye();
+                        return false;
+                    }
+                    Order::Configure { app, settings } => {
+                        self.turning.configure(app, settings);
+                        // Who asked may have stopped waiting.
+                        let _ = done.send(());
+                    }
+                    Order::Engine(command) => self.turning.ask(Pending::Admin(done), command),
+                },
+                // Nobody is left who could say anything.
+                Poll::Ready(None) | Poll::Pending => return true,
+            }
+        }
+        cx.waker().wake_by_ref();
+        true
+    }
+
+    fn accept(&mut self, cx: &mut Context<'_>) {
+        let now = self.turning.now.mono;
+        if self.accept_from.is_some_and(|from| from > now) {
+            return;
+        }
+        self.accept_from = None;
+        for source in &mut self.sources {
+            for _ in 0..ACCEPTS_PER_TURN {
+                match source.poll_accept(cx) {
+                    Poll::Ready(Ok((transport, peer))) => self.turning.accepted(transport, peer),
+                    Poll::Ready(Err(error)) => {
+                        tracing::warn!(%error, "accepting a connection failed");
+                        self.accept_from = Some(Mono(now.0.saturating_add(ACCEPT_BACK_OFF_MS)));
+                        break;
+                    }
+                    Poll::Pending => break,
+                }
+            }
+        }
+    }
+}
+
+impl<T: Transport, S: Source<T>> Future for Driver<T, S>
+where
+    Loop<T>: Unpin,
+{
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        this.turning.begin(cx.waker());
+        if !this.obey(cx) {
+            return Poll::Ready(());
+        }
+        this.accept(cx);
+        let next = match (this.turning.turn(cx), this.accept_from) {
+            (Next::WhenWoken, Some(from)) => Next::At(from),
+            (Next::At(at), Some(from)) => Next::At(at.min(from)),
+            (next, _) => next,
+        };
+        match next {
+            Next::Now => cx.waker().wake_by_ref(),
+            Next::WhenWoken => {}
+            Next::At(deadline) => {
+                let wait = deadline.since(this.turning.now.mono);
+                this.sleep.as_mut().reset(Instant::now() + wait);
+                if this.sleep.as_mut().poll(cx).is_ready() {
+                    cx.waker().wake_by_ref();
+                }
+            }
+        }
+        Poll::Pending
+    }
+}

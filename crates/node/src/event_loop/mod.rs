@@ -1,0 +1,280 @@
+//! One loop of a node: a single thread of control that owns connections with their outboxes, the hub's index of who is
+//! here, and an engine. Nothing in it is shared with another loop but the ways between them.
+//!
+//! It runs in turns ("ticks"). A turn takes what has arrived (backend, moved connections, bytes, deadlines, the
+//! engine's outputs), lets it fill outboxes, and at its end writes every outbox once. So what happens together goes out
+//! together, and nothing is woken per delivery.
+
+mod driver;
+mod peers;
+mod settings;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Waker;
+
+use presence::ids::AppId;
+use presence::time::{Mono, Now};
+use presence_protocol::message::ServerMessage;
+
+pub(crate) use self::driver::{Driver, Listening};
+pub(crate) use self::peers::Peers;
+pub(crate) use self::settings::App;
+use self::settings::CatchUp;
+use crate::NodeConfig;
+use crate::clock::Clock;
+use crate::engine::Engine;
+use crate::gateway::connection::{Alarm, Connection, ReadyQueue};
+use crate::gateway::failures::LoginFailures;
+use crate::gateway::pending::Pending;
+use crate::gateway::wheel::Wheel;
+use crate::hub::Hub;
+use crate::slab::{Id, Slab};
+use crate::transport::Transport;
+
+/// Connections of the whole node.
+pub(crate) struct Limits {
+    open: AtomicUsize,
+    connections_max: usize,
+}
+
+impl Limits {
+    pub(crate) fn new(connections_max: usize) -> Limits {
+        Limits {
+            open: AtomicUsize::new(0),
+            connections_max,
+        }
+    }
+
+    /// Counts one more, unless that is too many.
+    fn open_one(&self) -> bool {
+        let admitted = self.open.fetch_add(1, Ordering::Relaxed) < self.connections_max;
+        if !admitted {
+            self.close_one();
+        }
+        admitted
+    }
+
+    pub(crate) fn close_one(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a loop is made of.
+pub(crate) struct Parts<D> {
+    /// Which of the node's loops.
+    pub(crate) index: usize,
+    /// How many there are.
+    pub(crate) loops: usize,
+    pub(crate) config: Arc<NodeConfig>,
+    pub(crate) apps: HashMap<AppId, App>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) engine: Box<dyn Engine>,
+    pub(crate) peers: Peers<D>,
+    pub(crate) limits: Arc<Limits>,
+}
+
+/// See the module. Its methods are with the parts they are about: `gateway`, `hub::fanout`, `settings`.
+pub(crate) struct Loop<T: Transport> {
+    pub(crate) index: usize,
+    pub(crate) loops: usize,
+    pub(crate) config: Arc<NodeConfig>,
+    pub(crate) apps: HashMap<AppId, App>,
+    clock: Arc<dyn Clock>,
+    /// Of this tick.
+    pub(crate) now: Now,
+    pub(crate) engine: Box<dyn Engine>,
+    pub(crate) hub: Hub,
+    pub(crate) connections: Slab<Box<Connection<T>>>,
+    /// Commands whose answer is awaited.
+    pub(crate) pending: Slab<Pending>,
+    pub(crate) wheel: Wheel,
+    pub(crate) failures: LoginFailures,
+    pub(crate) limits: Arc<Limits>,
+    peers: Peers<T::Detached>,
+    catch_up: CatchUp,
+    ready: Arc<ReadyQueue>,
+    /// Wakes this loop.
+    pub(crate) driver: Waker,
+    /// To be flushed at the end of the tick.
+    pub(crate) dirty: Vec<Id>,
+    /// To be served in the next tick.
+    pub(crate) again: Vec<Id>,
+    /// Whose outbox began to merge.
+    pub(crate) slow: Vec<Id>,
+    /// Not read because of `congested`.
+    pub(crate) parked: Vec<Id>,
+    /// The connection whose frames are being used.
+    pub(crate) serving: Option<Id>,
+    /// Other loops take nothing more: sockets are not read until they do.
+    pub(crate) congested: bool,
+    /// The one read buffer.
+    pub(crate) scratch: Vec<u8>,
+    /// Where frames are gathered for a write.
+    pub(crate) gather: Vec<u8>,
+}
+
+/// When a loop has something to do without being woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Right away.
+    Now,
+    /// Then.
+    At(Mono),
+    /// Never.
+    WhenWoken,
+}
+
+/// Bytes read from a socket at once.
+const READ_BYTES: usize = 64 * 1024;
+/// How soon to try again what other loops had no room for.
+const CONGESTION_RETRY_MS: u64 = 1;
+/// Over how long clients of a node that stops spread their reconnects.
+const GO_AWAY_SPREAD_MS: u32 = 1_000;
+
+impl<T: Transport> Loop<T> {
+    pub(crate) fn new(parts: Parts<T::Detached>) -> Loop<T> {
+        let config = parts.config;
+        let shortest = config
+            .heartbeat_timeout
+            .min(config.login_deadline)
+            .min(config.slow_receiver_timeout);
+        Loop {
+            index: parts.index,
+            loops: parts.loops,
+            apps: parts.apps,
+            now: parts.clock.now(),
+            clock: parts.clock,
+            engine: parts.engine,
+            hub: Hub::new(),
+            connections: Slab::new(),
+            pending: Slab::new(),
+            wheel: Wheel::new(shortest),
+            failures: LoginFailures::new(config.login_failures_max, config.login_failures_window),
+            limits: parts.limits,
+            peers: parts.peers,
+            catch_up: CatchUp::default(),
+            ready: Arc::default(),
+            driver: Waker::noop().clone(),
+            dirty: Vec::new(),
+            again: Vec::new(),
+            slow: Vec::new(),
+            parked: Vec::new(),
+            serving: None,
+            congested: false,
+            scratch: vec![0; READ_BYTES],
+            gather: Vec::new(),
+            config,
+        }
+    }
+
+    /// A turn begins: `waker` is the loop's own from now on.
+    fn begin(&mut self, waker: &Waker) {
+        self.now = self.clock.now();
+        if !self.driver.will_wake(waker) {
+            self.driver = waker.clone();
+        }
+        self.ready.set_driver(waker);
+    }
+
+    /// A connection was accepted.
+    fn accepted(&mut self, transport: T, peer: std::net::SocketAddr) {
+        if !self.limits.open_one() {
+            tracing::warn!(%peer, connections_max = self.limits.connections_max, "connection refused: too many");
+            return;
+        }
+        tracing::debug!(%peer, "connection accepted");
+        let id = self.insert(transport, peer);
+        self.schedule(id);
+        self.serve_again(id);
+    }
+
+    fn insert(&mut self, transport: T, peer: std::net::SocketAddr) -> Id {
+        let (ready, now) = (Arc::clone(&self.ready), self.now.mono);
+        self.connections
+            .insert_with(|id| Box::new(Connection::new(transport, Alarm::new(id, ready), peer, now)))
+    }
+
+    /// What has arrived since the last turn, up to the writing.
+    fn turn(&mut self, cx: &mut std::task::Context<'_>) -> Next {
+        self.welcome(cx);
+        let mut ready = std::mem::take(&mut self.again);
+        self.ready.take(&mut ready);
+        for id in ready {
+            self.serve(id);
+        }
+        self.turn_wheel();
+        if self
+            .engine
+            .next_deadline()
+            .is_some_and(|deadline| deadline <= self.now.mono)
+        {
+            self.engine.advance(self.now);
+        }
+        self.use_outputs();
+        self.tell_next_slice();
+        self.catch_up_some();
+        for id in std::mem::take(&mut self.slow) {
+            self.schedule(id);
+        }
+        self.flush_dirty();
+        // A write that failed ended a session.
+        self.use_outputs();
+        self.tell_dropped();
+        self.send_on();
+        self.next()
+    }
+
+    /// Sends other loops what is for them.
+    fn send_on(&mut self) {
+        let was_congested = self.congested;
+        let engine_sent = self.engine.flush();
+        let peers_sent = self.peers.flush();
+        self.congested = !(engine_sent && peers_sent);
+        if was_congested && !self.congested {
+            for id in std::mem::take(&mut self.parked) {
+                self.serve_again(id);
+            }
+        }
+    }
+
+    fn next(&self) -> Next {
+        let work_left = !(self.again.is_empty() && self.dirty.is_empty() && self.slow.is_empty());
+        if work_left || !self.hub.passes.is_empty() {
+            return Next::Now;
+        }
+        let retry = self
+            .congested
+            .then(|| Mono(self.now.mono.0.saturating_add(CONGESTION_RETRY_MS)));
+        let deadlines = [
+            self.wheel.next_deadline(),
+            self.engine.next_deadline(),
+            self.catch_up.next_deadline(),
+            retry,
+        ];
+        match deadlines.into_iter().flatten().min() {
+            Some(deadline) if deadline <= self.now.mono => Next::Now,
+            Some(deadline) => Next::At(deadline),
+            None => Next::WhenWoken,
+        }
+    }
+
+    /// The node stops: clients are told to come back a little later, as far as that needs no waiting.
+    fn say_goodbye(&mut self) {
+        let message = ServerMessage::GoAway {
+            spread_ms: GO_AWAY_SPREAD_MS,
+            message: "the server is stopping".to_owned(),
+        };
+        let open: Vec<Id> = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| connection.session().is_some())
+            .map(|(id, _)| id)
+            .collect();
+        for id in open {
+            self.send(id, &message);
+        }
+        self.flush_dirty();
+    }
+}

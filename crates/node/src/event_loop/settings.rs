@@ -1,0 +1,160 @@
+//! An app as a loop knows it, and what follows when its settings change at run time (R7.2–R7.4, R7.6): those who missed
+//! something are caught up, spread over time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use presence::ids::AppId;
+use presence::settings::AppSettings;
+use presence::time::Mono;
+
+use super::Loop;
+use crate::config::AppConfig;
+use crate::engine::Command;
+use crate::gateway::pending::{Devices, Pending};
+use crate::hub::fanout::reasons_told;
+use crate::hub::watchers::Reasons;
+use crate::slab::Id;
+use crate::transport::Transport;
+
+/// One app.
+pub(crate) struct App {
+    pub(crate) secret_key: String,
+    pub(crate) settings: AppSettings,
+    /// Watched users of whom subscribers were not told something (R7.3).
+    pub(crate) missed: Vec<Id>,
+}
+
+impl App {
+    pub(crate) fn new(config: &AppConfig) -> App {
+        App {
+            secret_key: config.secret_key.clone(),
+            settings: config.settings.clone(),
+            missed: Vec::new(),
+        }
+    }
+}
+
+/// Something to be made up for.
+enum Due {
+    /// The subscribers of this watched user are told what it shows.
+    Watched(Id),
+    /// This local user watches its friends from now on.
+    Friends(Id),
+}
+
+/// What is to be made up for, a part of it at a time.
+#[derive(Default)]
+pub(super) struct CatchUp {
+    due: VecDeque<Due>,
+    per_step: usize,
+    next: Mono,
+}
+
+/// Steps of a catch-up, and the time between them: all of it in 5 s (R7.3 gives 30 s, R9.2 gives 5 s).
+const STEPS: usize = 50;
+const STEP_MS: u64 = 100;
+
+impl CatchUp {
+    pub(super) fn next_deadline(&self) -> Option<Mono> {
+        (!self.due.is_empty()).then_some(self.next)
+    }
+
+    fn add(&mut self, due: impl Iterator<Item = Due>, now: Mono) {
+        if self.due.is_empty() {
+            self.next = now;
+        }
+        self.due.extend(due);
+        self.per_step = self.due.len().div_ceil(STEPS).max(1);
+    }
+
+    /// What is to be done now.
+    fn take_step(&mut self, now: Mono) -> Vec<Due> {
+        if self.due.is_empty() || self.next > now {
+            return Vec::new();
+        }
+        self.next = Mono(now.0.saturating_add(STEP_MS));
+        let count = self.per_step.min(self.due.len());
+        self.due.drain(..count).collect()
+    }
+}
+
+impl<T: Transport> Loop<T> {
+    /// R7.6. An app this node was not started with is none of its own.
+    pub(super) fn configure(&mut self, id: AppId, settings: AppSettings) {
+        let Some(app) = self.apps.get_mut(&id) else {
+            tracing::warn!(app = %id, "settings for an app that this server does not have");
+            return;
+        };
+        let before = reasons_told(&app.settings);
+        let after = reasons_told(&settings);
+        app.settings = settings.clone();
+        let is_new = |reason: Reasons| after.meets(reason) && !before.meets(reason);
+        if is_new(Reasons::SUBSCRIBER) {
+            let missed = std::mem::take(&mut app.missed);
+            self.catch_up
+                .add(missed.into_iter().map(Due::Watched), self.now.mono);
+        }
+        if is_new(Reasons::FRIEND) {
+            let of_app = self.hub.locals.iter().filter(|(_, user)| user.key.app == id);
+            self.catch_up
+                .add(of_app.map(|(local, _)| Due::Friends(local)), self.now.mono);
+        }
+        self.submit(None, Command::Configure { app: id, settings });
+    }
+
+    pub(super) fn catch_up_some(&mut self) {
+        let step = self.catch_up.take_step(self.now.mono);
+        if step.is_empty() {
+            return;
+        }
+        for due in step {
+            match due {
+                Due::Watched(id) => {
+                    // A change since then has told them already, if the mark is gone.
+                    let missed = self
+                        .hub
+                        .watched
+                        .get_mut(id)
+                        .is_some_and(|watched| std::mem::take(&mut watched.missed));
+                    if missed {
+                        self.tell_watchers(id);
+                    }
+                }
+                Due::Friends(local) => {
+                    if let Some(user) = self.hub.locals.get(local).map(|user| user.key) {
+                        let pending = Pending::Friends {
+                            user,
+                            devices: Devices::All,
+                            known: Arc::default(),
+                        };
+                        self.ask(pending, Command::ListFriends { user });
+                    }
+                }
+            }
+        }
+        self.use_outputs();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slab::Slab;
+
+    #[test]
+    fn a_catch_up_is_spread_over_five_seconds_r7_3() {
+        let mut slab = Slab::new();
+        let ids: Vec<Id> = (0..1_000).map(|_| slab.insert(())).collect();
+        let mut catch_up = CatchUp::default();
+        assert_eq!(catch_up.next_deadline(), None);
+        catch_up.add(ids.into_iter().map(Due::Watched), Mono(7));
+        let mut steps = 0;
+        while let Some(at) = catch_up.next_deadline() {
+            assert_eq!(catch_up.take_step(at).len(), 20);
+            assert!(catch_up.take_step(at).is_empty());
+            steps += 1;
+        }
+        assert_eq!(steps, STEPS);
+    }
+}

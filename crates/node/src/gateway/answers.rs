@@ -1,0 +1,607 @@
+//! What the engine says, carried out: replies to requests, changes to the hub, ends to connections.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use presence::ids::{UserId, UserKey};
+use presence::subscriptions::ListChange;
+use presence_protocol::errors::code;
+use presence_protocol::message::{Reply, ServerMessage, SubscriptionsChanged, UserStatus};
+
+use super::connection::Phase;
+use super::pending::{Asker, Devices, Known, Named, Pending};
+use super::requests::{per_user, users_of};
+use super::texts;
+use crate::engine::{Answer, Command, Output, Snapshot, Tag};
+use crate::event_loop::Loop;
+use crate::hub::fanout::reasons_told;
+use crate::hub::watchers::Reasons;
+use crate::slab::Id;
+use crate::transport::Transport;
+
+impl<T: Transport> Loop<T> {
+    /// Gives the engine a command whose answer is for `pending`. A connection that asked is not read until then.
+    pub(crate) fn ask(&mut self, pending: Pending, command: Command) {
+        if let Some(asker) = asker_of(&pending)
+            && let Some(connection) = self.connections.get_mut(asker.connection)
+        {
+            connection.busy = true;
+        }
+        let tag = Tag(self.pending.insert(pending).to_bits());
+        self.submit(Some(tag), command);
+    }
+
+    /// Gives the engine a command.
+    pub(crate) fn submit(&mut self, tag: Option<Tag>, command: Command) {
+        // In this order, so that interest which begins anew is not ended by its own past.
+        self.tell_dropped();
+        self.engine.submit(self.now, tag, command);
+    }
+
+    /// Tells the engine whom nobody here watches any more.
+    pub(crate) fn tell_dropped(&mut self) {
+        let mut dropped = self.hub.take_dropped().into_iter().peekable();
+        while let Some(first) = dropped.next() {
+            let mut users = vec![first.user];
+            while let Some(next) = dropped.next_if(|next| next.app == first.app) {
+                users.push(next.user);
+            }
+            self.engine.submit(
+                self.now,
+                None,
+                Command::Unwatch {
+                    app: first.app,
+                    users,
+                },
+            );
+        }
+    }
+
+    /// Carries out what the engine has to say by now.
+    pub(crate) fn use_outputs(&mut self) {
+        // Always the loop's own waker: an output that comes later is for the next tick.
+        let driver = self.driver.clone();
+        let mut cx = Context::from_waker(&driver);
+        while let Poll::Ready(output) = self.engine.poll_output(self.now, &mut cx) {
+            match output {
+                Output::Answer { tag, answer } => {
+                    if let Some(pending) = self.pending.remove(Id::from_bits(tag.0)) {
+                        self.answered(pending, answer);
+                    }
+                }
+                Output::Change { user, presence } => self.change(user, &presence),
+                Output::Ended { user, ended } => self.session_ended(user, ended),
+                Output::ListChanged {
+                    user,
+                    change,
+                    generation,
+                } => self.list_changed(user, &change, generation),
+                Output::FriendsChanged { user, friends } => self.friends_changed(user, friends),
+            }
+        }
+    }
+
+    fn answered(&mut self, pending: Pending, answer: Answer) {
+        let asker = asker_of(&pending);
+        if let Some(connection) = asker.and_then(|asker| self.connections.get_mut(asker.connection)) {
+            connection.busy = false;
+        }
+        match (pending, answer) {
+            (
+                Pending::LogIn {
+                    asker,
+                    user,
+                    expires,
+                    list_generation,
+                    known,
+                },
+                Answer::LoggedIn(done),
+            ) => {
+                self.logged_in(asker, user, expires, list_generation, known, *done);
+            }
+            (Pending::LogIn { asker, .. }, Answer::LoginRefused(refusal)) => {
+                self.login_refused(asker, refusal)
+            }
+            (Pending::LogIn { asker, .. }, _) => {
+                self.login_failed(asker, texts::refused(asker.request_id, code::SERVER_ERROR));
+            }
+            (Pending::LogOut(asker), _) => {
+                self.reply(asker.connection, done(asker));
+                // R8.8: no status follows, not even the one this makes.
+                self.finish(asker.connection);
+            }
+            (Pending::SetCustom(asker), answer) => self.reply(asker.connection, simple(asker, &answer)),
+            (Pending::Renew { asker, expires }, Answer::Done) => {
+                self.reply(asker.connection, done(asker));
+                if let Some(connection) = self.connections.get_mut(asker.connection)
+                    && let Phase::Open(session) = &mut connection.phase
+                {
+                    session.expires = expires;
+                }
+                self.schedule(asker.connection);
+            }
+            (Pending::Renew { asker, .. }, Answer::LoginRefused(_)) => {
+                self.reply(
+                    asker.connection,
+                    texts::refused(asker.request_id, code::USER_SIG_REVOKED),
+                );
+            }
+            (Pending::Renew { asker, .. }, answer) => self.reply(asker.connection, simple(asker, &answer)),
+            (Pending::Query { asker, named }, Answer::Users(snapshots)) => {
+                let users = statuses(&named, &snapshots);
+                self.reply(asker.connection, per_user(asker.request_id, users));
+            }
+            (Pending::Query { asker, .. }, answer) => self.reply(asker.connection, simple(asker, &answer)),
+            (Pending::SubscribeWatch { asker, user, named }, answer) => {
+                self.subscribe_watched(asker, user, named, answer);
+            }
+            (
+                Pending::Subscribe {
+                    asker,
+                    user,
+                    named,
+                    platforms,
+                },
+                answer,
+            ) => {
+                self.subscribed(asker, user, &named, &platforms, &answer);
+            }
+            (Pending::Unsubscribe { asker, user, named }, Answer::List { change, generation }) => {
+                let users = named.iter().map(plain).collect();
+                self.apply(user, &change);
+                self.reply(asker.connection, per_user(asker.request_id, users));
+                self.tell_list(user, &change, generation);
+            }
+            (Pending::Unsubscribe { asker, .. }, answer) => {
+                self.reply(asker.connection, simple(asker, &answer))
+            }
+            (
+                Pending::RestoreWatch {
+                    asker,
+                    user,
+                    generation,
+                    ids,
+                },
+                answer,
+            ) => {
+                self.restore_watched(asker, user, generation, ids, answer);
+            }
+            (Pending::Restore { asker, user, held }, answer) => self.restored(asker, user, &held, answer),
+            (
+                Pending::List {
+                    asker,
+                    user,
+                    with_status,
+                },
+                Answer::Ids(ids),
+            ) => {
+                self.listed(asker, user, ids, with_status);
+            }
+            (Pending::List { asker, .. }, answer) => self.reply(asker.connection, simple(asker, &answer)),
+            (
+                Pending::CatchUp {
+                    user,
+                    devices,
+                    reason,
+                    ids,
+                    known,
+                },
+                Answer::Users(snapshots),
+            ) => {
+                self.caught_up(user, devices, reason, &ids, &known, &snapshots);
+            }
+            (Pending::Friends { user, devices, known }, Answer::Ids(friends)) => {
+                self.watch_friends(user, devices, friends, known);
+            }
+            // The client is caught up by its next login.
+            (Pending::CatchUp { .. } | Pending::Friends { .. }, _) => {
+                tracing::warn!("the engine could not say what users show; some devices catch up later");
+            }
+            (Pending::Admin(waiting), _) => {
+                // Who asked may have stopped waiting.
+                let _ = waiting.send(());
+            }
+        }
+        if let Some(asker) = asker {
+            self.go_on(asker.connection);
+        }
+    }
+
+    /// The connection's request was answered, unless it asked another: its next may come.
+    fn go_on(&mut self, id: Id) {
+        let is_free = self
+            .connections
+            .get(id)
+            .is_some_and(|connection| !connection.busy);
+        if is_free && self.serving != Some(id) {
+            self.serve_again(id);
+        }
+    }
+
+    fn subscribe_watched(&mut self, asker: Asker, user: UserKey, named: Vec<Named>, answer: Answer) {
+        let users = users_of(&named);
+        let Answer::Users(snapshots) = answer else {
+            self.release_all(user, &users);
+            self.reply(asker.connection, simple(asker, &answer));
+            return;
+        };
+        self.learn_all(user, &users, &snapshots);
+        let found: Vec<UserId> = users
+            .iter()
+            .zip(&snapshots)
+            .filter(|(_, snapshot)| snapshot.is_some())
+            .map(|(id, _)| *id)
+            .collect();
+        if found.is_empty() {
+            self.release_all(user, &users);
+            self.reply(
+                asker.connection,
+                per_user(asker.request_id, statuses(&named, &snapshots)),
+            );
+            return;
+        }
+        let platforms = snapshots
+            .iter()
+            .map(|snapshot| snapshot.as_ref().map(|found| found.platforms))
+            .collect();
+        self.ask(
+            Pending::Subscribe {
+                asker,
+                user,
+                named,
+                platforms,
+            },
+            Command::Subscribe { user, ids: found },
+        );
+    }
+
+    /// R5.6: from the moment of the reply on the watcher is in the index, and the reply says the newest that was heard
+    /// until then.
+    fn subscribed(
+        &mut self,
+        asker: Asker,
+        user: UserKey,
+        named: &[Named],
+        platforms: &[Option<u32>],
+        answer: &Answer,
+    ) {
+        let users = users_of(named);
+        let Answer::List { change, generation } = answer else {
+            self.release_all(user, &users);
+            self.reply(asker.connection, simple(asker, answer));
+            return;
+        };
+        self.apply(user, change);
+        let snapshots: Vec<Option<Snapshot>> = users
+            .iter()
+            .zip(platforms)
+            .map(|(id, platforms)| {
+                let presence = self
+                    .hub
+                    .presence(&UserKey {
+                        app: user.app,
+                        user: *id,
+                    })?
+                    .clone();
+                Some(Snapshot {
+                    presence,
+                    platforms: (*platforms)?,
+                })
+            })
+            .collect();
+        let evicted = change.evicted.iter().map(|id| id.as_str().to_owned()).collect();
+        let reply = per_user(asker.request_id, statuses(named, &snapshots));
+        self.reply(asker.connection, Reply { evicted, ..reply });
+        self.tell_list(user, change, *generation);
+        self.release_all(user, &users);
+    }
+
+    fn restore_watched(
+        &mut self,
+        asker: Asker,
+        user: UserKey,
+        generation: u64,
+        ids: Vec<UserId>,
+        answer: Answer,
+    ) {
+        let Answer::Users(snapshots) = answer else {
+            self.release_all(user, &ids);
+            self.reply(asker.connection, simple(asker, &answer));
+            return;
+        };
+        self.learn_all(user, &ids, &snapshots);
+        let found = ids
+            .iter()
+            .zip(&snapshots)
+            .filter(|(_, snapshot)| snapshot.is_some())
+            .map(|(id, _)| *id)
+            .collect();
+        let restore = Command::Restore {
+            user,
+            generation,
+            ids: found,
+        };
+        self.ask(
+            Pending::Restore {
+                asker,
+                user,
+                held: ids,
+            },
+            restore,
+        );
+    }
+
+    /// The reply names nobody; what the restored users show is pushed, and the client drops what it knows (R6.6).
+    fn restored(&mut self, asker: Asker, user: UserKey, held: &[UserId], answer: Answer) {
+        match answer {
+            Answer::List { change, generation } => {
+                self.apply(user, &change);
+                self.reply(asker.connection, done(asker));
+                self.tell_list(user, &change, generation);
+                let nothing = HashMap::new();
+                self.send_known(user, Devices::All, Reasons::SUBSCRIBER, &change.added, &nothing);
+            }
+            Answer::NotRestorable => {
+                let why = "the list was changed meanwhile and cannot be restored".to_owned();
+                self.reply(
+                    asker.connection,
+                    texts::refused_because(asker.request_id, code::INVALID_OPERATION, why),
+                );
+            }
+            answer => self.reply(asker.connection, simple(asker, &answer)),
+        }
+        self.release_all(user, held);
+    }
+
+    /// A list, with what its members show where that may be seen (R7.2, R7.3).
+    fn listed(&mut self, asker: Asker, user: UserKey, ids: Vec<UserId>, with_status: bool) {
+        let named: Vec<Named> = ids.iter().copied().map(Named::User).collect();
+        if with_status && !ids.is_empty() {
+            self.ask(
+                Pending::Query { asker, named },
+                Command::Look {
+                    app: user.app,
+                    users: ids,
+                },
+            );
+        } else {
+            let users = named.iter().map(plain).collect();
+            self.reply(asker.connection, Reply { users, ..done(asker) });
+        }
+    }
+
+    fn caught_up(
+        &mut self,
+        user: UserKey,
+        devices: Devices,
+        reason: Reasons,
+        ids: &[UserId],
+        known: &Known,
+        snapshots: &[Option<Snapshot>],
+    ) {
+        self.learn_all(user, ids, snapshots);
+        self.send_known(user, devices, reason, ids, known);
+    }
+
+    /// Sends what watched users show to devices that were told something else, or nothing (R6.6).
+    fn send_known(
+        &mut self,
+        user: UserKey,
+        devices: Devices,
+        reason: Reasons,
+        ids: &[UserId],
+        known: &HashMap<UserId, presence::status::Version>,
+    ) {
+        let Some(local) = self.hub.local(&user) else {
+            return;
+        };
+        let told = self
+            .apps
+            .get(&user.app)
+            .map_or(Reasons::NONE, |app| reasons_told(&app.settings));
+        let receivers = match devices {
+            Devices::One(connection) => vec![connection],
+            Devices::All => self.hub.devices(&user).to_vec(),
+        };
+        for id in ids {
+            let key = UserKey {
+                app: user.app,
+                user: *id,
+            };
+            // It may be off the list since it was asked for (R5.7).
+            if !self.hub.reasons(local, &key).meets(reason) {
+                continue;
+            }
+            let Some(presence) = self.hub.presence(&key).cloned() else {
+                continue;
+            };
+            if known.get(id) == Some(&presence.version) {
+                continue;
+            }
+            let reasons = self.hub.reasons(local, &key);
+            // Who is subscribed to, too, was told for that reason (R6.2).
+            let is_told_as_subscriber = told.meets(Reasons::SUBSCRIBER)
+                && reasons.meets(Reasons::SUBSCRIBER)
+                && reason != Reasons::SUBSCRIBER;
+            if told.meets(reasons) && !is_told_as_subscriber {
+                for receiver in &receivers {
+                    self.send_presence(*receiver, &key, &presence);
+                }
+            }
+            if !told.meets(Reasons::SUBSCRIBER)
+                && reason.meets(Reasons::SUBSCRIBER)
+                && let Some(watched) = self.hub.watched_id(&key)
+            {
+                self.note_missed(user.app, watched);
+            }
+        }
+    }
+
+    /// R9.2.
+    pub(crate) fn watch_friends(
+        &mut self,
+        user: UserKey,
+        devices: Devices,
+        friends: Vec<UserId>,
+        known: Known,
+    ) {
+        let Some(local) = self.hub.local(&user) else {
+            return;
+        };
+        for friend in &friends {
+            self.hub.watch(
+                local,
+                UserKey {
+                    app: user.app,
+                    user: *friend,
+                },
+                Reasons::FRIEND,
+            );
+        }
+        self.catch_up(user, devices, Reasons::FRIEND, friends, known);
+    }
+
+    fn friends_changed(&mut self, user: UserKey, friends: Vec<UserId>) {
+        let Some(local) = self.hub.local(&user) else {
+            return;
+        };
+        if !self.friends_are_told(user.app) {
+            return;
+        }
+        for old in self.hub.watched_by(local, Reasons::FRIEND) {
+            if !friends.contains(&old.user) {
+                self.hub.unwatch(local, &old, Reasons::FRIEND);
+            }
+        }
+        self.watch_friends(user, Devices::All, friends, Arc::default());
+    }
+
+    fn list_changed(&mut self, user: UserKey, change: &ListChange, generation: u64) {
+        self.apply(user, change);
+        self.tell_list(user, change, generation);
+    }
+
+    /// The index follows the list.
+    fn apply(&mut self, user: UserKey, change: &ListChange) {
+        let Some(local) = self.hub.local(&user) else {
+            return;
+        };
+        let key = |id: &UserId| UserKey {
+            app: user.app,
+            user: *id,
+        };
+        for added in &change.added {
+            self.hub.watch(local, key(added), Reasons::SUBSCRIBER);
+        }
+        for gone in change.removed.iter().chain(&change.evicted) {
+            self.hub.unwatch(local, &key(gone), Reasons::SUBSCRIBER);
+        }
+    }
+
+    /// R5.3: every device hears of the list's change, the one that made it included.
+    fn tell_list(&mut self, user: UserKey, change: &ListChange, generation: u64) {
+        if change.is_empty() {
+            return;
+        }
+        let names = |ids: &[UserId]| ids.iter().map(|id| id.as_str().to_owned()).collect();
+        let message = ServerMessage::SubscriptionsChanged(SubscriptionsChanged {
+            generation,
+            added: names(&change.added),
+            removed: names(&change.removed),
+            evicted: names(&change.evicted),
+        });
+        for device in self.hub.devices(&user).to_vec() {
+            self.send(device, &message);
+        }
+    }
+
+    fn learn_all(&mut self, user: UserKey, ids: &[UserId], snapshots: &[Option<Snapshot>]) {
+        for (id, snapshot) in ids.iter().zip(snapshots) {
+            if let Some(snapshot) = snapshot {
+                self.hub.learn(
+                    &UserKey {
+                        app: user.app,
+                        user: *id,
+                    },
+                    &snapshot.presence,
+                );
+            }
+        }
+    }
+
+    fn release_all(&mut self, user: UserKey, held: &[UserId]) {
+        for id in held {
+            self.hub.release(&UserKey {
+                app: user.app,
+                user: *id,
+            });
+        }
+    }
+}
+
+/// The connection that waits, if one does.
+fn asker_of(pending: &Pending) -> Option<Asker> {
+    match pending {
+        Pending::LogIn { asker, .. }
+        | Pending::LogOut(asker)
+        | Pending::SetCustom(asker)
+        | Pending::Renew { asker, .. }
+        | Pending::Query { asker, .. }
+        | Pending::SubscribeWatch { asker, .. }
+        | Pending::Subscribe { asker, .. }
+        | Pending::Unsubscribe { asker, .. }
+        | Pending::RestoreWatch { asker, .. }
+        | Pending::Restore { asker, .. }
+        | Pending::List { asker, .. } => Some(*asker),
+        Pending::CatchUp { .. } | Pending::Friends { .. } | Pending::Admin(_) => None,
+    }
+}
+
+fn done(asker: Asker) -> Reply {
+    Reply {
+        request_id: asker.request_id,
+        ..Reply::default()
+    }
+}
+
+/// The reply to a request that is done or not.
+fn simple(asker: Asker, answer: &Answer) -> Reply {
+    match answer {
+        Answer::Done => done(asker),
+        Answer::Stale => texts::refused(asker.request_id, code::NOT_LOGGED_IN),
+        Answer::Unavailable
+        | Answer::NotRestorable
+        | Answer::LoggedIn(_)
+        | Answer::LoginRefused(_)
+        | Answer::List { .. }
+        | Answer::Ids(_)
+        | Answer::Users(_) => texts::refused(asker.request_id, code::SERVER_ERROR),
+    }
+}
+
+/// A user without what it shows.
+fn plain(named: &Named) -> UserStatus {
+    match named {
+        Named::User(user) => UserStatus {
+            user_id: user.as_str().to_owned(),
+            ..UserStatus::default()
+        },
+        Named::Refused { id, code } => UserStatus::failed(id, *code),
+    }
+}
+
+/// R4.3: everyone who was named, in that order. `snapshots` are those of the users among them.
+fn statuses(named: &[Named], snapshots: &[Option<Snapshot>]) -> Vec<UserStatus> {
+    let mut snapshots = snapshots.iter();
+    named
+        .iter()
+        .map(|name| match name {
+            Named::User(user) => match snapshots.next().and_then(Option::as_ref) {
+                Some(found) => UserStatus::found(user, &found.presence, found.platforms),
+                None => UserStatus::failed(user.as_str(), code::ACCOUNT_NOT_FOUND),
+            },
+            Named::Refused { id, code } => UserStatus::failed(id, *code),
+        })
+        .collect()
+}

@@ -1,0 +1,233 @@
+//! One connection: its transport, where it stands, what it has still to read and to write. Reading and writing are
+//! here; what a frame means is `login`'s and `requests`' to say.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use presence::ids::SessionId;
+use presence::status::Version;
+use presence::time::{Mono, Wall};
+use tokio::io::ReadBuf;
+
+use super::outbox::Outbox;
+use crate::slab::Id;
+use crate::transport::Transport;
+
+/// The connections whose transport has news, woken from wherever the transport lives.
+#[derive(Default)]
+pub(crate) struct ReadyQueue {
+    ready: Mutex<Ready>,
+}
+
+#[derive(Default)]
+struct Ready {
+    connections: Vec<Arc<Alarm>>,
+    driver: Option<Waker>,
+}
+
+/// The waker of one connection: one allocation, for as long as the connection lives.
+pub(crate) struct Alarm {
+    connection: Id,
+    queued: AtomicBool,
+    queue: Arc<ReadyQueue>,
+}
+
+impl ReadyQueue {
+    /// Who is to be woken when a connection is ready.
+    pub(crate) fn set_driver(&self, waker: &Waker) {
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if !ready
+            .driver
+            .as_ref()
+            .is_some_and(|driver| driver.will_wake(waker))
+        {
+            ready.driver = Some(waker.clone());
+        }
+    }
+
+    /// Moves the ready connections to `into`, which is empty.
+    pub(crate) fn take(&self, into: &mut Vec<Id>) {
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        for alarm in ready.connections.drain(..) {
+            alarm.queued.store(false, Ordering::Release);
+            into.push(alarm.connection);
+        }
+    }
+}
+
+impl Alarm {
+    pub(crate) fn new(connection: Id, queue: Arc<ReadyQueue>) -> Arc<Alarm> {
+        Arc::new(Alarm {
+            connection,
+            queued: AtomicBool::new(false),
+            queue,
+        })
+    }
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.queued.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let mut ready = self.queue.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        ready.connections.push(Arc::clone(self));
+        let driver = ready.driver.clone();
+        drop(ready);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+    }
+}
+
+/// The login of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Session {
+    /// Its user, in the hub.
+    pub(crate) local: Id,
+    /// R8.3.
+    pub(crate) id: SessionId,
+    /// R8.4.
+    pub(crate) expires: Wall,
+    /// The newest of its user's own status that it was sent.
+    pub(crate) own_version: Version,
+}
+
+/// Where a connection stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Phase {
+    /// The preface has not arrived whole.
+    Preface,
+    /// Its login has not succeeded yet.
+    Login,
+    /// Its login is with the engine.
+    LoggingIn,
+    /// Logged in.
+    Open(Session),
+    /// Its last frame is on its way out, and its end is awaited until this moment.
+    Closing {
+        until: Mono,
+        /// All is written and said so to the other end.
+        shut_down: bool,
+    },
+}
+
+/// See the module.
+pub(crate) struct Connection<T> {
+    pub(crate) transport: T,
+    pub(crate) waker: Waker,
+    pub(crate) peer: SocketAddr,
+    pub(crate) phase: Phase,
+    /// Received and not yet used; empty, and without room, while idle.
+    pub(crate) unread: Vec<u8>,
+    pub(crate) outbox: Outbox,
+    /// Accepted.
+    pub(crate) since: Mono,
+    /// Of the last byte received (R2.6).
+    pub(crate) heard: Mono,
+    /// Of the last byte the other end took, or of the first that waited (R8.10).
+    pub(crate) progress: Mono,
+    /// Its bucket in the wheel.
+    pub(crate) bucket: u64,
+    /// A request waits for its answer; the next is not read before (R7: in order).
+    pub(crate) busy: bool,
+    /// On the list of those to flush at the end of the tick.
+    pub(crate) dirty: bool,
+    /// On the list of those to read again in the next tick.
+    pub(crate) again: bool,
+}
+
+/// What a read came to.
+pub(crate) enum Received {
+    /// So many bytes.
+    Bytes(usize),
+    /// None now; the connection is woken when there are some.
+    Nothing,
+    /// The other end sends no more, or the link is gone.
+    End,
+}
+
+/// What a flush came to.
+pub(crate) enum Flushed {
+    /// The outbox is empty.
+    All,
+    /// The transport takes no more now; the connection is woken when it does.
+    Some,
+    /// The link is gone.
+    Broken,
+}
+
+impl<T: Transport> Connection<T> {
+    pub(crate) fn new(transport: T, alarm: Arc<Alarm>, peer: SocketAddr, now: Mono) -> Connection<T> {
+        Connection {
+            transport,
+            waker: Waker::from(alarm),
+            peer,
+            phase: Phase::Preface,
+            unread: Vec::new(),
+            outbox: Outbox::default(),
+            since: now,
+            heard: now,
+            progress: now,
+            bucket: 0,
+            busy: false,
+            dirty: false,
+            again: false,
+        }
+    }
+
+    pub(crate) fn session(&self) -> Option<Session> {
+        match self.phase {
+            Phase::Open(session) => Some(session),
+            Phase::Preface | Phase::Login | Phase::LoggingIn | Phase::Closing { .. } => None,
+        }
+    }
+
+    pub(crate) fn receive(&mut self, scratch: &mut [u8]) -> Received {
+        let mut buffer = ReadBuf::new(scratch);
+        let mut cx = Context::from_waker(&self.waker);
+        match Pin::new(&mut self.transport).poll_read(&mut cx, &mut buffer) {
+            Poll::Ready(Ok(())) if buffer.filled().is_empty() => Received::End,
+            Poll::Ready(Ok(())) => Received::Bytes(buffer.filled().len()),
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => Received::Bytes(0),
+            Poll::Ready(Err(_)) => Received::End,
+            Poll::Pending => Received::Nothing,
+        }
+    }
+
+    pub(crate) fn flush(&mut self, scratch: &mut Vec<u8>, now: Mono) -> Flushed {
+        while !self.outbox.is_empty() {
+            let bytes = self.outbox.next_write(scratch, GATHER_BYTES);
+            let mut cx = Context::from_waker(&self.waker);
+            match Pin::new(&mut self.transport).poll_write(&mut cx, bytes) {
+                Poll::Ready(Ok(0)) => return Flushed::Broken,
+                Poll::Ready(Ok(count)) => {
+                    self.outbox.written(count);
+                    self.progress = now;
+                }
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Poll::Ready(Err(_)) => return Flushed::Broken,
+                Poll::Pending => return Flushed::Some,
+            }
+        }
+        Flushed::All
+    }
+
+    /// Tells the other end that no more will come. True when done.
+    pub(crate) fn shut_down(&mut self) -> bool {
+        let mut cx = Context::from_waker(&self.waker);
+        Pin::new(&mut self.transport).poll_shutdown(&mut cx).is_ready()
+    }
+}
+
+/// Bytes of frames gathered for one write.
+const GATHER_BYTES: usize = 64 * 1024;

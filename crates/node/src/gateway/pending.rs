@@ -1,0 +1,119 @@
+//! What waits for an answer of the engine, and what is to be done with it then.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use presence::ids::{UserId, UserKey};
+use presence::status::Version;
+use presence::time::Wall;
+use tokio::sync::oneshot;
+
+use crate::hub::watchers::Reasons;
+use crate::slab::Id;
+
+/// A request of a connection, to be answered there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asker {
+    pub(crate) connection: Id,
+    pub(crate) request_id: u64,
+}
+
+/// One user that a request named (R4.3), in order of first mention.
+#[derive(Debug, Clone)]
+pub(crate) enum Named {
+    /// To be asked about.
+    User(UserId),
+    /// Refused as it stands.
+    Refused {
+        /// As it was given.
+        id: String,
+        code: i32,
+    },
+}
+
+/// What a client said it was told (R6.6). Shared by the parts of one login.
+pub(crate) type Known = Arc<HashMap<UserId, Version>>;
+
+/// Who is caught up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Devices {
+    /// One that just logged in.
+    One(Id),
+    /// All of the user's.
+    All,
+}
+
+/// See the module.
+pub(crate) enum Pending {
+    LogIn {
+        asker: Asker,
+        user: UserKey,
+        expires: Wall,
+        list_generation: u64,
+        known: Known,
+    },
+    LogOut(Asker),
+    SetCustom(Asker),
+    Renew {
+        asker: Asker,
+        expires: Wall,
+    },
+    /// A query, to be answered with what users show.
+    Query {
+        asker: Asker,
+        named: Vec<Named>,
+    },
+    /// The users named by a subscribe are being watched; they are held in the hub.
+    SubscribeWatch {
+        asker: Asker,
+        user: UserKey,
+        named: Vec<Named>,
+    },
+    /// The list is being changed.
+    Subscribe {
+        asker: Asker,
+        user: UserKey,
+        named: Vec<Named>,
+        /// Platforms online, by the users among `named`; `None`: no such account.
+        platforms: Vec<Option<u32>>,
+    },
+    Unsubscribe {
+        asker: Asker,
+        user: UserKey,
+        named: Vec<Named>,
+    },
+    /// The users of a restore are being watched; they are held in the hub.
+    RestoreWatch {
+        asker: Asker,
+        user: UserKey,
+        generation: u64,
+        ids: Vec<UserId>,
+    },
+    Restore {
+        asker: Asker,
+        user: UserKey,
+        held: Vec<UserId>,
+    },
+    /// A list of a user's, to be answered with or without what its members show.
+    List {
+        asker: Asker,
+        user: UserKey,
+        with_status: bool,
+    },
+    /// Users watched for a reason: devices are sent what they do not know.
+    CatchUp {
+        user: UserKey,
+        devices: Devices,
+        reason: Reasons,
+        ids: Vec<UserId>,
+        known: Known,
+    },
+    /// The friends of a user who is here (R9.2).
+    Friends {
+        user: UserKey,
+        devices: Devices,
+        known: Known,
+    },
+    /// The backend waits.
+    Admin(oneshot::Sender<()>),
+}

@@ -1,0 +1,327 @@
+//! The requests of a logged-in connection: checked in the order of R7.1, then given to the engine. What becomes of them
+//! is in `answers`.
+
+use presence::gates::Call;
+use presence::ids::{ConnectionId, UserId, UserKey};
+use presence::settings::AppSettings;
+use presence::status::CustomStatus;
+use presence_protocol::errors::code;
+use presence_protocol::message::{Reply, Request, UserStatus};
+
+use super::connection::Session;
+use super::login::expiry_of;
+use super::pending::{Asker, Named, Pending};
+use super::texts;
+use crate::engine::{Command, Departure};
+use crate::event_loop::Loop;
+use crate::hub::fanout::reasons_told;
+use crate::hub::watchers::Reasons;
+use crate::slab::Id;
+use crate::transport::Transport;
+
+impl<T: Transport> Loop<T> {
+    /// A request of an open session.
+    pub(crate) fn request_of(&mut self, id: Id, session: Session, request_id: u64, request: Request) {
+        let asker = Asker {
+            connection: id,
+            request_id,
+        };
+        let Some(user) = self.hub.locals.get(session.local).map(|user| user.key) else {
+            return;
+        };
+        let Some(settings) = self.apps.get(&user.app).map(|app| app.settings.clone()) else {
+            return;
+        };
+        match request {
+            Request::Logout => {
+                let leave = Command::Leave {
+                    user,
+                    session: session.id,
+                    connection: ConnectionId(id.to_bits()),
+                    how: Departure::LogOut,
+                };
+                self.ask(Pending::LogOut(asker), leave);
+            }
+            Request::RenewUserSig { user_sig } => self.renew(asker, user, &user_sig),
+            Request::SetSelfStatus { custom_status } => {
+                match CustomStatus::new(&custom_status, settings.custom_status_bytes_max) {
+                    Ok(custom) => {
+                        let connection = ConnectionId(id.to_bits());
+                        let set = Command::SetCustom {
+                            user,
+                            session: session.id,
+                            connection,
+                            custom,
+                        };
+                        self.ask(Pending::SetCustom(asker), set);
+                    }
+                    Err(why) => self.reply(id, texts::custom_status_refused(request_id, why)),
+                }
+            }
+            Request::GetUserStatus { user_ids } => {
+                if let Some(named) = self.admit(asker, session, Call::Query, &user_ids, &settings) {
+                    self.query(asker, user, named);
+                }
+            }
+            Request::Subscribe { user_ids } => {
+                if let Some(named) = self.admit(asker, session, Call::Subscribe, &user_ids, &settings) {
+                    self.subscribe(asker, user, named);
+                }
+            }
+            Request::Unsubscribe { user_ids } => {
+                if let Some(named) = self.admit(asker, session, Call::Unsubscribe, &user_ids, &settings) {
+                    self.unsubscribe(asker, user, named);
+                }
+            }
+            Request::GetSubscriptions => {
+                let with_status = reasons_told(&settings).meets(Reasons::SUBSCRIBER);
+                self.ask(
+                    Pending::List {
+                        asker,
+                        user,
+                        with_status,
+                    },
+                    Command::ListSubscriptions { user },
+                );
+            }
+            Request::GetFriends => {
+                let with_status = !reasons_told(&settings).is_empty();
+                self.ask(
+                    Pending::List {
+                        asker,
+                        user,
+                        with_status,
+                    },
+                    Command::ListFriends { user },
+                );
+            }
+            Request::RestoreSubscriptions {
+                list_generation,
+                user_ids,
+            } => {
+                self.restore(asker, user, list_generation, &user_ids, &settings);
+            }
+            Request::Unknown | Request::Login(_) => {
+                let why = "this server does not know this request".to_owned();
+                self.reply(
+                    id,
+                    texts::refused_because(request_id, code::INTERFACE_NOT_SUPPORTED, why),
+                );
+            }
+        }
+    }
+
+    /// R7.1, from the plan to the rate. `None`: refused and answered.
+    fn admit(
+        &mut self,
+        asker: Asker,
+        session: Session,
+        call: Call,
+        user_ids: &[String],
+        settings: &AppSettings,
+    ) -> Option<Vec<Named>> {
+        let user = self.hub.locals.get_mut(session.local)?;
+        let ids: Vec<&str> = user_ids.iter().map(String::as_str).collect();
+        match user
+            .gates
+            .admit(call, &user.key.user, &ids, self.now.mono, settings)
+        {
+            Ok(ids) => Some(ids.into_iter().map(named).collect()),
+            Err(refusal) => {
+                self.reply(asker.connection, texts::gate_refused(asker.request_id, refusal));
+                None
+            }
+        }
+    }
+
+    fn query(&mut self, asker: Asker, user: UserKey, named: Vec<Named>) {
+        let users = users_of(&named);
+        if users.is_empty() {
+            self.reply(asker.connection, per_user(asker.request_id, refusals_of(&named)));
+            return;
+        }
+        self.ask(
+            Pending::Query { asker, named },
+            Command::Look { app: user.app, users },
+        );
+    }
+
+    fn subscribe(&mut self, asker: Asker, user: UserKey, mut named: Vec<Named>) {
+        for name in &mut named {
+            // R5.4.
+            if matches!(name, Named::User(id) if *id == user.user) {
+                let id = user.user.as_str().to_owned();
+                *name = Named::Refused {
+                    id,
+                    code: code::INVALID_PARAMETERS,
+                };
+            }
+        }
+        let users = users_of(&named);
+        if users.is_empty() {
+            self.reply(asker.connection, per_user(asker.request_id, refusals_of(&named)));
+            return;
+        }
+        self.hold_all(user, &users);
+        let watch = Command::Watch {
+            app: user.app,
+            users,
+            mention: true,
+        };
+        self.ask(Pending::SubscribeWatch { asker, user, named }, watch);
+    }
+
+    fn unsubscribe(&mut self, asker: Asker, user: UserKey, named: Vec<Named>) {
+        let ids = users_of(&named);
+        let command = if named.is_empty() {
+            Command::ClearSubscriptions { user }
+        } else if ids.is_empty() {
+            self.reply(asker.connection, per_user(asker.request_id, refusals_of(&named)));
+            return;
+        } else {
+            Command::Unsubscribe { user, ids }
+        };
+        self.ask(Pending::Unsubscribe { asker, user, named }, command);
+    }
+
+    /// R5.8: neither plan nor switch nor rate stand before it, since it only puts back what was there.
+    fn restore(
+        &mut self,
+        asker: Asker,
+        user: UserKey,
+        generation: u64,
+        user_ids: &[String],
+        settings: &AppSettings,
+    ) {
+        let mut ids: Vec<UserId> = Vec::new();
+        // The newest stay when there are too many.
+        for id in user_ids.iter().rev().filter_map(|id| UserId::new(id).ok()) {
+            if ids.len() == settings.subscriptions_max {
+                break;
+            }
+            if id != user.user && !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        ids.reverse();
+        self.hold_all(user, &ids);
+        let watch = Command::Watch {
+            app: user.app,
+            users: ids.clone(),
+            mention: true,
+        };
+        self.ask(
+            Pending::RestoreWatch {
+                asker,
+                user,
+                generation,
+                ids,
+            },
+            watch,
+        );
+    }
+
+    fn renew(&mut self, asker: Asker, user: UserKey, user_sig: &str) {
+        let Some(app) = self.apps.get(&user.app) else {
+            return;
+        };
+        match self.check_user_sig(user_sig, &app.secret_key, &user) {
+            Ok(checked) => {
+                let pending = Pending::Renew {
+                    asker,
+                    expires: expiry_of(checked),
+                };
+                self.ask(
+                    pending,
+                    Command::CheckRevoked {
+                        user,
+                        signed_at_s: checked.signed_at_s,
+                    },
+                );
+            }
+            Err(refusal) => self.reply(asker.connection, texts::refused(asker.request_id, refusal.code())),
+        }
+    }
+
+    /// Keeps this loop's interest in `users` while a request of `asker`'s user is in flight.
+    fn hold_all(&mut self, user: UserKey, users: &[UserId]) {
+        for held in users {
+            self.hub.hold(UserKey {
+                app: user.app,
+                user: *held,
+            });
+        }
+    }
+}
+
+fn named(id: &str) -> Named {
+    match UserId::new(id) {
+        Ok(user) => Named::User(user),
+        Err(_) => Named::Refused {
+            id: id.to_owned(),
+            code: code::INVALID_USER_ID,
+        },
+    }
+}
+
+/// Those to be asked about, in order.
+pub(crate) fn users_of(named: &[Named]) -> Vec<UserId> {
+    named
+        .iter()
+        .filter_map(|name| match name {
+            Named::User(user) => Some(*user),
+            Named::Refused { .. } => None,
+        })
+        .collect()
+}
+
+fn refusals_of(named: &[Named]) -> Vec<UserStatus> {
+    named
+        .iter()
+        .filter_map(|name| match name {
+            Named::User(_) => None,
+            Named::Refused { id, code } => Some(UserStatus::failed(id, *code)),
+        })
+        .collect()
+}
+
+/// R4.3: the call fails only if no user succeeded, with the first user's code.
+pub(crate) fn per_user(request_id: u64, users: Vec<UserStatus>) -> Reply {
+    let failed = users
+        .first()
+        .map(|first| first.code)
+        .filter(|_| users.iter().all(|user| user.code != code::OK));
+    match failed {
+        Some(code) => Reply {
+            users,
+            ..texts::refused(request_id, code)
+        },
+        None => Reply {
+            request_id,
+            users,
+            ..Reply::default()
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_fails_with_its_first_code_only_if_nobody_succeeded_r4_3() {
+        let fine = UserStatus {
+            user_id: "b".to_owned(),
+            ..UserStatus::default()
+        };
+        let reply = per_user(1, vec![UserStatus::failed("a", 70107), fine]);
+        assert_eq!((reply.code, reply.users.len()), (0, 2));
+        let reply = per_user(
+            1,
+            vec![UserStatus::failed("a", 70107), UserStatus::failed("", 7003)],
+        );
+        assert_eq!((reply.code, reply.users.len()), (70107, 2));
+        assert!(!reply.message.is_empty());
+        assert_eq!(per_user(1, Vec::new()).code, 0);
+    }
+}

@@ -1,0 +1,373 @@
+//! The hub knows who is here: the users with a device on this loop, and whom they watch. It decides nothing about
+//! status and touches no socket; `fanout` delivers along it.
+
+pub(crate) mod fanout;
+pub(crate) mod watchers;
+
+use std::collections::{HashMap, VecDeque};
+
+use presence::gates::Gates;
+use presence::ids::UserKey;
+use presence::status::{Presence, Version};
+use presence::time::Mono;
+
+use self::fanout::Pass;
+use self::watchers::{Reasons, Watchers};
+use crate::slab::{Id, Slab};
+
+/// The connections of one user. Most have one, which then costs no allocation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Devices {
+    One(Id),
+    /// None, or more than one.
+    Many(Vec<Id>),
+}
+
+impl Devices {
+    pub(crate) fn as_slice(&self) -> &[Id] {
+        match self {
+            Devices::One(connection) => std::slice::from_ref(connection),
+            Devices::Many(connections) => connections,
+        }
+    }
+
+    fn add(&mut self, connection: Id) {
+        match self {
+            Devices::One(first) => *self = Devices::Many(vec![*first, connection]),
+            Devices::Many(connections) if connections.is_empty() => *self = Devices::One(connection),
+            Devices::Many(connections) => connections.push(connection),
+        }
+    }
+
+    fn remove(&mut self, connection: Id) {
+        match self {
+            Devices::One(only) if *only == connection => *self = Devices::Many(Vec::new()),
+            Devices::One(_) => {}
+            Devices::Many(connections) => {
+                connections.retain(|other| *other != connection);
+                if let [only] = connections.as_slice() {
+                    *self = Devices::One(*only);
+                }
+            }
+        }
+    }
+}
+
+/// A user with a logged-in device on this loop, and so at home here.
+pub(crate) struct LocalUser {
+    pub(crate) key: UserKey,
+    pub(crate) devices: Devices,
+    /// R7.5. They outlive the connections by a window.
+    pub(crate) gates: Gates,
+    /// Those in whose [`Watchers`] it is.
+    watching: Vec<Id>,
+}
+
+/// A user someone here watches.
+pub(crate) struct Watched {
+    pub(crate) key: UserKey,
+    pub(crate) watchers: Watchers,
+    /// Requests in flight that rely on this loop's interest in it.
+    holds: u32,
+    /// The newest that was heard. `None`: nothing yet, or no such account.
+    pub(crate) presence: Option<Presence>,
+    /// Subscribers were not told something (R7.3).
+    pub(crate) missed: bool,
+    /// A fan-out that goes on over several ticks.
+    pub(crate) pass: Option<Box<Pass>>,
+}
+
+/// See the module.
+pub(crate) struct Hub {
+    pub(crate) locals: Slab<LocalUser>,
+    local_by_key: HashMap<UserKey, Id>,
+    pub(crate) watched: Slab<Watched>,
+    watched_by_key: HashMap<UserKey, Id>,
+    /// Users nobody here watches any more, for the engine to be told.
+    dropped: Vec<UserKey>,
+    /// Allowances of users whose last device went, until they are as good as new.
+    resting_gates: HashMap<UserKey, (Mono, Gates)>,
+    /// By the time they began to rest.
+    resting_order: VecDeque<UserKey>,
+    /// Watched users with a pass under way.
+    pub(crate) passes: VecDeque<Id>,
+}
+
+impl Hub {
+    pub(crate) fn new() -> Hub {
+        Hub {
+            locals: Slab::new(),
+            local_by_key: HashMap::new(),
+            watched: Slab::new(),
+            watched_by_key: HashMap::new(),
+            dropped: Vec::new(),
+            resting_gates: HashMap::new(),
+            resting_order: VecDeque::new(),
+            passes: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn local(&self, key: &UserKey) -> Option<Id> {
+        self.local_by_key.get(key).copied()
+    }
+
+    /// The connections of `key`'s devices here.
+    pub(crate) fn devices(&self, key: &UserKey) -> &[Id] {
+        self.local(key)
+            .and_then(|local| self.locals.get(local))
+            .map_or(&[], |user| user.devices.as_slice())
+    }
+
+    /// A device of `key` logged in on `connection`.
+    pub(crate) fn attach(&mut self, key: UserKey, connection: Id) -> Id {
+        if let Some(local) = self.local(&key) {
+            if let Some(user) = self.locals.get_mut(local) {
+                user.devices.add(connection);
+            }
+            return local;
+        }
+        let local = self.locals.insert(LocalUser {
+            key,
+            devices: Devices::One(connection),
+            gates: self
+                .resting_gates
+                .remove(&key)
+                .map(|(_, gates)| gates)
+                .unwrap_or_default(),
+            watching: Vec::new(),
+        });
+        self.local_by_key.insert(key, local);
+        local
+    }
+
+    /// `connection` is no device of `local` any more. With the last one the user is forgotten here, all but its
+    /// allowances, which rest until `gates_until` (R7.5).
+    pub(crate) fn detach(&mut self, local: Id, connection: Id, now: Mono, gates_until: Mono) {
+        let Some(user) = self.locals.get_mut(local) else {
+            return;
+        };
+        user.devices.remove(connection);
+        if !user.devices.as_slice().is_empty() {
+            return;
+        }
+        let Some(user) = self.locals.remove(local) else {
+            return;
+        };
+        self.local_by_key.remove(&user.key);
+        for watched in user.watching {
+            if let Some(entry) = self.watched.get_mut(watched) {
+                entry
+                    .watchers
+                    .remove(local, Reasons::SUBSCRIBER.with(Reasons::FRIEND));
+            }
+            self.drop_if_idle(watched);
+        }
+        self.forget_rested(now);
+        if user.gates != Gates::default() && !self.resting_gates.contains_key(&user.key) {
+            self.resting_order.push_back(user.key);
+            self.resting_gates.insert(user.key, (gates_until, user.gates));
+        }
+    }
+
+    fn forget_rested(&mut self, now: Mono) {
+        while let Some(key) = self.resting_order.front() {
+            // Who came back took its allowances along; who left again rests further back, too.
+            if self.resting_gates.get(key).is_some_and(|(until, _)| *until > now) {
+                break;
+            }
+            self.resting_gates.remove(key);
+            self.resting_order.pop_front();
+        }
+    }
+
+    pub(crate) fn watched_id(&self, key: &UserKey) -> Option<Id> {
+        self.watched_by_key.get(key).copied()
+    }
+
+    fn entry(&mut self, key: UserKey) -> Id {
+        *self.watched_by_key.entry(key).or_insert_with(|| {
+            self.watched.insert(Watched {
+                key,
+                watchers: Watchers::default(),
+                holds: 0,
+                presence: None,
+                missed: false,
+                pass: None,
+            })
+        })
+    }
+
+    /// Keeps the interest in `key` alive while a request that needs it is in flight. Undone by [`Hub::release`].
+    pub(crate) fn hold(&mut self, key: UserKey) {
+        let id = self.entry(key);
+        if let Some(watched) = self.watched.get_mut(id) {
+            watched.holds += 1;
+        }
+    }
+
+    /// Undoes [`Hub::hold`].
+    pub(crate) fn release(&mut self, key: &UserKey) {
+        let Some(id) = self.watched_id(key) else { return };
+        if let Some(watched) = self.watched.get_mut(id) {
+            watched.holds = watched.holds.saturating_sub(1);
+        }
+        self.drop_if_idle(id);
+    }
+
+    /// `local` watches `key` for `reason` from now on.
+    pub(crate) fn watch(&mut self, local: Id, key: UserKey, reason: Reasons) {
+        let id = self.entry(key);
+        let Some(user) = self.locals.get_mut(local) else {
+            self.drop_if_idle(id);
+            return;
+        };
+        if self
+            .watched
+            .get_mut(id)
+            .is_some_and(|watched| watched.watchers.add(local, reason))
+        {
+            user.watching.push(id);
+        }
+    }
+
+    /// `local` does not watch `key` for `reason` any more.
+    pub(crate) fn unwatch(&mut self, local: Id, key: &UserKey, reason: Reasons) {
+        let Some(id) = self.watched_id(key) else { return };
+        let is_over = self
+            .watched
+            .get_mut(id)
+            .is_some_and(|watched| watched.watchers.remove(local, reason));
+        if is_over && let Some(user) = self.locals.get_mut(local) {
+            // Each once, in no order.
+            user.watching.retain(|other| *other != id);
+        }
+        self.drop_if_idle(id);
+    }
+
+    /// Whom `local` watches for `reason`.
+    pub(crate) fn watched_by(&self, local: Id, reason: Reasons) -> Vec<UserKey> {
+        let watching = self.locals.get(local).map_or(&[][..], |user| &user.watching);
+        watching
+            .iter()
+            .filter_map(|id| self.watched.get(*id))
+            .filter(|watched| watched.watchers.reasons_of(local).meets(reason))
+            .map(|watched| watched.key)
+            .collect()
+    }
+
+    /// Why `local` watches `key`.
+    pub(crate) fn reasons(&self, local: Id, key: &UserKey) -> Reasons {
+        self.watched_id(key)
+            .and_then(|id| self.watched.get(id))
+            .map_or(Reasons::NONE, |watched| watched.watchers.reasons_of(local))
+    }
+
+    /// Something was heard of `key`. The place where it is watched, if it is news there.
+    pub(crate) fn learn(&mut self, key: &UserKey, presence: &Presence) -> Option<Id> {
+        let id = self.watched_id(key)?;
+        let watched = self.watched.get_mut(id)?;
+        let known = watched
+            .presence
+            .as_ref()
+            .map_or(Version(0), |known| known.version);
+        if presence.version <= known {
+            return None;
+        }
+        watched.presence = Some(presence.clone());
+        Some(id)
+    }
+
+    /// The newest that was heard of `key`, if it is watched here.
+    pub(crate) fn presence(&self, key: &UserKey) -> Option<&Presence> {
+        self.watched.get(self.watched_id(key)?)?.presence.as_ref()
+    }
+
+    fn drop_if_idle(&mut self, id: Id) {
+        let Some(watched) = self.watched.get(id) else {
+            return;
+        };
+        if watched.holds == 0 && watched.watchers.is_empty() {
+            let key = watched.key;
+            self.watched.remove(id);
+            self.watched_by_key.remove(&key);
+            self.dropped.push(key);
+        }
+    }
+
+    /// Whom this loop is not interested in any more, since the last call.
+    pub(crate) fn take_dropped(&mut self) -> Vec<UserKey> {
+        let mut dropped = std::mem::take(&mut self.dropped);
+        dropped.sort_unstable();
+        dropped.dedup();
+        // Someone else may have begun to watch it again.
+        dropped.retain(|key| !self.watched_by_key.contains_key(key));
+        dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use presence::ids::{AppId, UserId};
+
+    use super::*;
+
+    fn key(name: &str) -> UserKey {
+        UserKey {
+            app: AppId::new(1).expect("not 0"),
+            user: UserId::new(name).expect("well-formed"),
+        }
+    }
+
+    #[test]
+    fn interest_ends_with_the_last_watcher_and_the_last_hold() {
+        let mut connections = Slab::new();
+        let (first, second) = (connections.insert(()), connections.insert(()));
+        let mut hub = Hub::new();
+        let alice = hub.attach(key("alice"), first);
+        let carol = hub.attach(key("carol"), second);
+        hub.hold(key("bob"));
+        hub.watch(alice, key("bob"), Reasons::SUBSCRIBER);
+        hub.watch(carol, key("bob"), Reasons::FRIEND);
+        hub.release(&key("bob"));
+        hub.unwatch(alice, &key("bob"), Reasons::SUBSCRIBER);
+        assert_eq!(hub.take_dropped(), vec![]);
+        hub.detach(carol, second, Mono(0), Mono(0));
+        assert_eq!(hub.take_dropped(), vec![key("bob")]);
+        assert_eq!(hub.watched.len(), 0);
+    }
+
+    #[test]
+    fn interest_that_began_anew_is_not_dropped() {
+        let mut connections = Slab::new();
+        let mut hub = Hub::new();
+        let alice = hub.attach(key("alice"), connections.insert(()));
+        hub.watch(alice, key("bob"), Reasons::SUBSCRIBER);
+        hub.unwatch(alice, &key("bob"), Reasons::SUBSCRIBER);
+        hub.watch(alice, key("bob"), Reasons::SUBSCRIBER);
+        assert_eq!(hub.take_dropped(), vec![]);
+        assert_eq!(hub.watched_by(alice, Reasons::SUBSCRIBER), vec![key("bob")]);
+    }
+
+    #[test]
+    fn the_devices_of_a_user_come_and_go() {
+        let mut connections = Slab::new();
+        let ids: Vec<Id> = (0..3).map(|_| connections.insert(())).collect();
+        let mut hub = Hub::new();
+        let mut local = None;
+        for id in &ids {
+            local = Some(hub.attach(key("alice"), *id));
+        }
+        let local = local.expect("attached");
+        assert_eq!(hub.devices(&key("alice")), ids);
+        hub.detach(local, ids[1], Mono(0), Mono(0));
+        hub.detach(local, ids[1], Mono(0), Mono(0));
+        hub.detach(local, ids[0], Mono(0), Mono(0));
+        assert_eq!(
+            hub.locals.get(local).map(|user| &user.devices),
+            Some(&Devices::One(ids[2]))
+        );
+        hub.detach(local, ids[2], Mono(0), Mono(0));
+        assert_eq!(hub.local(&key("alice")), None);
+        assert_eq!(hub.devices(&key("alice")), &[]);
+    }
+}

@@ -1,0 +1,272 @@
+//! A node on threads of its own, and one loop of it on a runtime of somebody else's.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc as std_mpsc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use presence::ids::{AppId, UserKey};
+use presence::settings::AppSettings;
+use presence::time::Now;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+use crate::admin::{Admin, AsyncAdmin, Message, ORDERS_MAX};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{AppConfig, NodeConfig};
+use crate::engine::memory::{LOOPS_MAX, MemoryEngine, floor_at, home_of};
+use crate::engine::{Command, Engine};
+use crate::event_loop::{App, Driver, Limits, Listening, Loop, Parts, Peers};
+use crate::transport::{self, Listener, Resident};
+
+/// A running node on threads of its own. Dropped without [`Node::stop`], it ends on its own a little later.
+pub struct Node {
+    addresses: Vec<SocketAddr>,
+    admin: Admin,
+    threads: Vec<JoinHandle<()>>,
+    /// Every thread holds the other end until it ends.
+    ended: std_mpsc::Receiver<()>,
+}
+
+/// [`Node::stop`] ran out of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StopTimeout;
+
+impl std::fmt::Display for StopTimeout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the node did not stop in time")
+    }
+}
+
+impl std::error::Error for StopTimeout {}
+
+impl Node {
+    /// Listens and starts the loops' threads. An error says that an address cannot be listened on, or that the system
+    /// refused a thread or a descriptor; then nothing runs.
+    pub fn start(config: NodeConfig, apps: Vec<AppConfig>) -> io::Result<Node> {
+        let loops = match config.loops {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            loops => loops,
+        }
+        .min(LOOPS_MAX);
+        let listeners = config
+            .listen
+            .iter()
+            .map(std::net::TcpListener::bind)
+            .collect::<io::Result<Vec<_>>>()?;
+        let addresses = listeners
+            .iter()
+            .map(std::net::TcpListener::local_addr)
+            .collect::<io::Result<Vec<_>>>()?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let friends_max = config.friends_max;
+        let parts = parts::<std::net::TcpStream>(config, &apps, loops, &clock);
+
+        let mut homes = Vec::new();
+        for parts in parts {
+            let handles = listeners
+                .iter()
+                .map(transport::share)
+                .collect::<io::Result<Vec<_>>>()?;
+            homes.push((parts, handles, runtime()?));
+        }
+
+        let (running, ended) = std_mpsc::channel();
+        let mut orders = Vec::new();
+        let mut threads = Vec::new();
+        for (parts, handles, runtime) in homes {
+            let (sender, receiver) = mpsc::channel(ORDERS_MAX);
+            let running = running.clone();
+            let name = format!("tim-node-{}", parts.index);
+            let thread = std::thread::Builder::new().name(name).spawn(move || {
+                if let Err(error) = runtime.block_on(run(parts, handles, receiver)) {
+                    tracing::error!(%error, "a loop of the node could not run");
+                }
+                drop(running);
+            });
+            orders.push(sender);
+            match thread {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    AsyncAdmin::new(orders, friends_max).stop_soon();
+                    return Err(error);
+                }
+            }
+        }
+        tracing::info!(?addresses, loops, apps = apps.len(), "node started");
+        let admin = Admin::new(AsyncAdmin::new(orders, friends_max));
+        Ok(Node {
+            addresses,
+            admin,
+            threads,
+            ended,
+        })
+    }
+
+    /// Where it listens, ports resolved, in the order of the configuration.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// What a backend may do.
+    #[must_use]
+    pub fn admin(&self) -> &Admin {
+        &self.admin
+    }
+
+    /// Closes listeners and connections, ends the threads. `Err` if they did not end in time (they go on ending).
+    pub fn stop(mut self, timeout: Duration) -> Result<(), StopTimeout> {
+        let deadline = Instant::now() + timeout;
+        // From a thread of its own: a loop that is busy for long must not make this wait longer than it may.
+        let admin = self.admin.clone();
+        let stopper = std::thread::Builder::new()
+            .name("tim-node-stop".to_owned())
+            .spawn(move || admin.stop());
+        if stopper.is_err() {
+            self.admin.stop();
+        }
+        // Nothing is ever sent: the wait ends when the last thread lets go of its end.
+        let wait = deadline.saturating_duration_since(Instant::now());
+        if self.ended.recv_timeout(wait) == Err(std_mpsc::RecvTimeoutError::Timeout) {
+            return Err(StopTimeout);
+        }
+        for thread in self.threads.drain(..).chain(stopper.ok()) {
+            if thread.join().is_err() {
+                tracing::error!("a loop of the node panicked");
+            }
+        }
+        tracing::info!("node stopped");
+        Ok(())
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if !self.threads.is_empty() {
+            self.admin.to_async().stop_soon();
+        }
+    }
+}
+
+fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        // A loop is one task: whenever it turns again at once, sockets are looked at in between.
+        .event_interval(1)
+        .build()
+}
+
+/// One loop's whole life on its own runtime.
+async fn run(
+    parts: Parts<std::net::TcpStream>,
+    listeners: Vec<std::net::TcpListener>,
+    orders: mpsc::Receiver<Message>,
+) -> io::Result<()> {
+    let sources = listeners
+        .into_iter()
+        .map(TcpListener::from_std)
+        .collect::<io::Result<Vec<_>>>()?;
+    let driver = Driver::<TcpStream, _>::new(Loop::new(parts), sources, orders);
+    // As a task: waking a task of a runtime from its own thread is cheaper than waking what `block_on` polls. Without
+    // a budget: the loop shares its turns among its connections itself.
+    tokio::spawn(tokio::task::unconstrained(driver))
+        .await
+        .map_err(io::Error::other)
+}
+
+/// What a node is given to run in: see [`run_single`].
+#[derive(Clone)]
+pub struct World {
+    /// Both clocks.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A node with one loop on the current runtime, with a listener and clocks of the caller's: for tests and simulations.
+/// The configuration's `listen` and `loops` are not used.
+///
+/// Answers what a backend may do, and the node itself: a future that runs until [`AsyncAdmin::stop`], or until it is
+/// dropped, which resets all of its connections. Call this inside the runtime.
+pub fn single<L: Listener>(
+    config: NodeConfig,
+    apps: Vec<AppConfig>,
+    listener: L,
+    world: World,
+) -> (AsyncAdmin, impl Future<Output = ()> + Send) {
+    let friends_max = config.friends_max;
+    let (sender, orders) = mpsc::channel(ORDERS_MAX);
+    let admin = AsyncAdmin::new(vec![sender], friends_max);
+    let node = async move {
+        let Some(parts) = parts(config, &apps, 1, &world.clock).pop() else {
+            return;
+        };
+        let turning = Loop::<Resident<L::Stream>>::new(parts);
+        tokio::task::unconstrained(Driver::new(turning, vec![Listening::new(listener)], orders)).await;
+    };
+    (admin, node)
+}
+
+/// As [`single`], for who has no orders to give.
+pub async fn run_single<L: Listener>(config: NodeConfig, apps: Vec<AppConfig>, listener: L, world: World) {
+    let (_admin, node) = single(config, apps, listener, world);
+    node.await;
+}
+
+/// The parts of a node's loops.
+fn parts<D>(config: NodeConfig, apps: &[AppConfig], loops: usize, clock: &Arc<dyn Clock>) -> Vec<Parts<D>> {
+    let now = clock.now();
+    let config = Arc::new(config);
+    let limits = Arc::new(Limits::new(config.connections_max));
+    engines(apps, loops, now, config.friends_max)
+        .into_iter()
+        .zip(Peers::among(loops))
+        .enumerate()
+        .map(|(index, (engine, peers))| Parts {
+            index,
+            loops,
+            config: Arc::clone(&config),
+            apps: apps
+                .iter()
+                .map(|app| (app.id, App::new(app)))
+                .collect::<HashMap<_, _>>(),
+            clock: Arc::clone(clock),
+            engine: Box::new(engine) as Box<dyn Engine>,
+            peers,
+            limits: Arc::clone(&limits),
+        })
+        .collect()
+}
+
+/// The engines, with the accounts and friends of the configuration.
+fn engines(apps: &[AppConfig], loops: usize, now: Now, friends_max: usize) -> Vec<MemoryEngine> {
+    let settings: Vec<(AppId, AppSettings)> = apps.iter().map(|app| (app.id, app.settings.clone())).collect();
+    let mut engines = MemoryEngine::for_loops(loops, floor_at(now.wall), &settings);
+    for app in apps {
+        let mentioned = app.friends.values().flatten();
+        for user in app.accounts.iter().chain(mentioned) {
+            let user = UserKey {
+                app: app.id,
+                user: *user,
+            };
+            if let Some(engine) = engines.get_mut(home_of(&user, loops)) {
+                engine.submit(now, None, Command::Import { user });
+            }
+        }
+        for (owner, friends) in &app.friends {
+            let owner = UserKey {
+                app: app.id,
+                user: *owner,
+            };
+            if let Some(engine) = engines.get_mut(home_of(&owner, loops)) {
+                let friends = crate::admin::friend_list(&owner, friends.iter().copied(), friends_max);
+                engine.submit(now, None, Command::SetFriends { owner, friends });
+            }
+        }
+    }
+    engines
+}

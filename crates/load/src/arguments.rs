@@ -1,167 +1,310 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::fan_out;
+use lexopt::prelude::*;
+
 use crate::floor::Gathering;
-use crate::idle;
+use crate::scenario::Scenario;
+use crate::scenario::churn::Churn;
+use crate::scenario::fan_out::FanOut;
+use crate::scenario::idle::Idle;
+use crate::scenario::login_storm::LoginStorm;
+use crate::scenario::loss_storm::LossStorm;
+use crate::scenario::query::Query;
 
 /// What `--help` and a mistake show.
 pub const USAGE: &str = "\
-usage: tim-presence-load fan-out [options]    P publishers change their status, W watchers each are told
-       tim-presence-load idle    [options]    connections that do nothing, after one burst
+usage: tim-presence-load SCENARIO [options]
 
-  --servers LIST      ours,floor-each,floor-batch (default: all for fan-out, ours for idle)
-  --rounds N          runs of each server, interleaved (default 3)
-  --json              print JSON instead of a table
+Puts the same load on servers, each started fresh on a free loopback port, and says what it cost them.
+Which did what each figure means: docs/PERFORMANCE.md
 
-fan-out:
-  --publishers P      (default 10)
-  --watchers W        for each publisher (default 200)
-  --shared            the same W watchers watch every publisher (default: each publisher has its own)
-  --rate N            deliveries per second (default: saturated)
-  --window N          changes of a publisher under way at once when saturated (default 32)
-  --seconds S         measured time (default 5)
+  --servers LIST       of ours floor-each floor-batch redis nats mosquitto ejabberd prosody, or 'all'
+                       (default: ours,floor-each,floor-batch)
+  --rounds N           runs of each server, interleaved (default 3; 10 for ratios worth citing)
+  --base NAME          the server that the others are compared with (default: the first)
+  --json FILE          write every run there, besides the tables
+  --skip-missing       leave out peers that are not installed, instead of refusing to start
+  --server-binary PATH our server (default: beside this program)
 
-idle:
-  --connections N     (default 10000)
-  --subscriptions N   of each connection (default 10)";
+fan-out                P publishers change their status, W watchers each are told
+  --publishers P       (default 10)
+  --watchers W         of each publisher (default 200)
+  --shared             the same W watchers watch every publisher (default: each has its own)
+  --rate N             deliveries a second (default: saturated)
+  --window N           changes of a publisher under way at once (default 32)
+  --seconds S          measured time (default 5)
+
+idle                   connections that do nothing, after one burst
+  --connections N      (default 10000)
+  --subscriptions N    of each (default 10)
+  --seconds S          how long it is watched (default 5)
+
+login-storm            everyone logs in at once
+  --connections N      (default 10000)
+  --subscriptions N    of each, to others in the storm (default 0; 20 is a good second)
+  --at-once N          logins under way (default: all)
+
+loss-storm             connections are reset at once, and their watchers told
+  --lost N             (default 2000)
+  --watchers W         of each (default 20)
+
+query                  a few connections ask for the status of many users
+  --accounts N         users there are (default 5000)
+  --online N           of them with a live connection and a custom status (default 5000)
+  --users N            of a query (default 500)
+  --askers N           connections that ask (default 8)
+  --changes N          changes of status a second, meanwhile (default 0)
+  --seconds S          measured time (default 5)
+
+churn                  subscribe and unsubscribe with full lists
+  --connections N      (default 100)
+  --held N             subscriptions of each (default 200)
+  --users N            of a call (default 10)
+  --seconds S          measured time (default 5)";
 
 /// The whole command line.
 pub enum Command {
     /// Show [`USAGE`].
     Help,
-    /// Be the floor's server; the tool starts itself so.
-    ServeFloor(Gathering),
+    /// Be the floor's server on this port; the tool starts itself so.
+    ServeFloor(Gathering, u16),
     /// Put load on servers.
     Measure(Measurement),
 }
 
-/// What to measure.
+/// What to measure, and how.
 pub struct Measurement {
     /// What to do.
-    pub scenario: Scenario,
-    /// To whom.
-    pub servers: Vec<Server>,
+    pub scenario: Box<dyn Scenario>,
+    /// Names of servers; not checked yet.
+    pub servers: Vec<String>,
     /// How often.
     pub rounds: usize,
-    /// JSON instead of a table.
-    pub json: bool,
+    /// The server that others are compared with; `None`: the first.
+    pub base: Option<String>,
+    /// Where every run is written.
+    pub json: Option<PathBuf>,
+    /// Go on without peers that are not installed.
+    pub skip_missing: bool,
+    /// Our server; `None`: beside this program.
+    pub server_binary: Option<PathBuf>,
 }
 
-/// A scenario with its parameters.
-pub enum Scenario {
-    /// See [`fan_out`].
-    FanOut(fan_out::Parameters),
-    /// See [`idle`].
-    Idle(idle::Parameters),
-}
-
-/// What load is put on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Server {
-    /// `tim-presence-server`.
-    Ours,
-    /// A bare loop that writes the same bytes to the same sockets.
-    Floor(Gathering),
-}
-
-impl Server {
-    /// As on the command line and in the table.
-    pub fn name(self) -> &'static str {
-        match self {
-            Server::Ours => "ours",
-            Server::Floor(Gathering::Each) => "floor-each",
-            Server::Floor(Gathering::Batch) => "floor-batch",
-        }
-    }
-
-    fn from_name(name: &str) -> Result<Server, String> {
-        [
-            Server::Ours,
-            Server::Floor(Gathering::Each),
-            Server::Floor(Gathering::Batch),
-        ]
-        .into_iter()
-        .find(|server| server.name() == name)
-        .ok_or_else(|| format!("no server is called '{name}'"))
-    }
+/// A scenario while its options are read.
+enum Draft {
+    FanOut(FanOut),
+    Idle(Idle),
+    LoginStorm(LoginStorm),
+    LossStorm(LossStorm),
+    Query(Query),
+    Churn(Churn),
 }
 
 impl Command {
-    /// Reads the command line; the error is for a person.
+    /// Reads the command line, without the program's name; the error is for a person.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
-        read(&mut lexopt::Parser::from_iter(arguments)).map_err(|error| error.to_string())
+        read(&mut lexopt::Parser::from_args(arguments)).map_err(|error| error.to_string())
     }
 }
 
 fn read(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
-    use lexopt::prelude::*;
     let name = match parser.next()? {
         Some(Value(name)) => name.string()?,
         Some(Long("help") | Short('h')) => return Ok(Command::Help),
         Some(other) => return Err(other.unexpected()),
         None => return Err("name a scenario".into()),
     };
-    let mut scenario = match name.as_str() {
-        "fan-out" => Scenario::FanOut(fan_out::Parameters::default()),
-        "idle" => Scenario::Idle(idle::Parameters::default()),
-        "floor-each" => return Ok(Command::ServeFloor(Gathering::Each)),
-        "floor-batch" => return Ok(Command::ServeFloor(Gathering::Batch)),
+    let mut draft = match name.as_str() {
+        "fan-out" => Draft::FanOut(FanOut::default()),
+        "idle" => Draft::Idle(Idle::default()),
+        "login-storm" => Draft::LoginStorm(LoginStorm::default()),
+        "loss-storm" => Draft::LossStorm(LossStorm::default()),
+        "query" => Draft::Query(Query::default()),
+        "churn" => Draft::Churn(Churn::default()),
+        "floor-each" => return Ok(Command::ServeFloor(Gathering::Each, parser.value()?.parse()?)),
+        "floor-batch" => return Ok(Command::ServeFloor(Gathering::Batch, parser.value()?.parse()?)),
         other => return Err(format!("no scenario is called '{other}'").into()),
     };
-    let mut servers = match scenario {
-        Scenario::FanOut(_) => {
-            vec![
-                Server::Ours,
-                Server::Floor(Gathering::Each),
-                Server::Floor(Gathering::Batch),
-            ]
-        }
-        Scenario::Idle(_) => vec![Server::Ours],
-    };
-    let mut rounds = 3;
-    let mut json = false;
+    let mut servers = "ours,floor-each,floor-batch".to_owned();
+    let (mut rounds, mut base, mut json, mut skip_missing, mut server_binary) = (3, None, None, false, None);
     while let Some(argument) = parser.next()? {
-        match (argument, &mut scenario) {
-            (Long("servers"), _) => {
-                let list = parser.value()?.string()?;
-                servers = list.split(',').map(Server::from_name).collect::<Result<_, _>>()?;
+        match argument {
+            Long("help") | Short('h') => return Ok(Command::Help),
+            Long("servers") => servers = parser.value()?.string()?,
+            Long("rounds") => rounds = at_least_one(parser)?,
+            Long("base") => base = Some(parser.value()?.string()?),
+            Long("json") => json = Some(PathBuf::from(parser.value()?)),
+            Long("skip-missing") => skip_missing = true,
+            Long("server-binary") => server_binary = Some(PathBuf::from(parser.value()?)),
+            Long(name) => {
+                let name = name.to_owned();
+                draft.option(&name, parser)?;
             }
-            (Long("rounds"), _) => rounds = at_least_one(parser.value()?.parse()?)?,
-            (Long("json"), _) => json = true,
-            (Long("publishers"), Scenario::FanOut(p)) => {
-                p.publishers = at_least_one(parser.value()?.parse()?)?
-            }
-            (Long("watchers"), Scenario::FanOut(p)) => p.watchers = at_least_one(parser.value()?.parse()?)?,
-            (Long("shared"), Scenario::FanOut(p)) => p.shared = true,
-            (Long("rate"), Scenario::FanOut(p)) => {
-                p.deliveries_per_second = Some(at_least_one(parser.value()?.parse()?)?)
-            }
-            (Long("window"), Scenario::FanOut(p)) => p.window = at_least_one(parser.value()?.parse()?)?,
-            (Long("seconds"), Scenario::FanOut(p)) => {
-                p.measured = Duration::from_secs(at_least_one(parser.value()?.parse()?)? as u64);
-            }
-            (Long("connections"), Scenario::Idle(p)) => {
-                p.connections = at_least_one(parser.value()?.parse()?)?
-            }
-            (Long("subscriptions"), Scenario::Idle(p)) => p.subscriptions = parser.value()?.parse()?,
-            (other, _) => return Err(other.unexpected()),
+            other => return Err(other.unexpected()),
         }
     }
     Ok(Command::Measure(Measurement {
-        scenario,
-        servers,
+        scenario: draft.finish()?,
+        servers: servers.split(',').map(str::to_owned).collect(),
         rounds,
+        base,
         json,
+        skip_missing,
+        server_binary,
     }))
 }
 
-fn at_least_one(number: usize) -> Result<usize, lexopt::Error> {
-    if number == 0 {
-        Err("0 is too few".into())
+impl Draft {
+    fn option(&mut self, name: &str, parser: &mut lexopt::Parser) -> Result<(), lexopt::Error> {
+        match (self, name) {
+            (Draft::FanOut(fan_out), "publishers") => fan_out.publishers = at_least_one(parser)?,
+            (Draft::FanOut(fan_out), "watchers") => fan_out.watchers = at_least_one(parser)?,
+            (Draft::FanOut(fan_out), "shared") => fan_out.shared = true,
+            (Draft::FanOut(fan_out), "rate") => fan_out.deliveries_per_second = Some(at_least_one(parser)?),
+            (Draft::FanOut(fan_out), "window") => fan_out.window = at_least_one(parser)?,
+            (Draft::FanOut(fan_out), "seconds") => fan_out.measured = seconds(parser)?,
+            (Draft::Idle(idle), "connections") => idle.connections = at_least_one(parser)?,
+            (Draft::Idle(idle), "subscriptions") => idle.subscriptions = parser.value()?.parse()?,
+            (Draft::Idle(idle), "seconds") => idle.measured = seconds(parser)?,
+            (Draft::LoginStorm(storm), "connections") => storm.connections = at_least_one(parser)?,
+            (Draft::LoginStorm(storm), "subscriptions") => storm.subscriptions = parser.value()?.parse()?,
+            (Draft::LoginStorm(storm), "at-once") => storm.at_once = at_least_one(parser)?,
+            (Draft::LossStorm(storm), "lost") => storm.lost = at_least_one(parser)?,
+            (Draft::LossStorm(storm), "watchers") => storm.watchers = at_least_one(parser)?,
+            (Draft::Query(query), "accounts") => query.accounts = count(parser)?,
+            (Draft::Query(query), "online") => query.online = count(parser)?,
+            (Draft::Query(query), "users") => query.users = count(parser)?,
+            (Draft::Query(query), "askers") => query.askers = count(parser)?,
+            (Draft::Query(query), "changes") => query.changes_per_second = parser.value()?.parse()?,
+            (Draft::Query(query), "seconds") => query.measured = seconds(parser)?,
+            (Draft::Churn(churn), "connections") => churn.connections = at_least_one(parser)?,
+            (Draft::Churn(churn), "held") => churn.held = at_least_one(parser)?,
+            (Draft::Churn(churn), "users") => churn.users = at_least_one(parser)?,
+            (Draft::Churn(churn), "seconds") => churn.measured = seconds(parser)?,
+            (_, other) => return Err(format!("this scenario has no option '--{other}'").into()),
+        }
+        Ok(())
+    }
+
+    /// What no single option can say.
+    fn finish(self) -> Result<Box<dyn Scenario>, lexopt::Error> {
+        let others = |connections: usize, subscriptions: usize| {
+            if subscriptions < connections {
+                Ok(())
+            } else {
+                Err("each can subscribe to no more than all the others")
+            }
+        };
+        Ok(match self {
+            Draft::FanOut(fan_out) => Box::new(fan_out),
+            Draft::Idle(idle) => {
+                others(idle.connections, idle.subscriptions)?;
+                Box::new(idle)
+            }
+            Draft::LoginStorm(storm) => {
+                others(storm.connections, storm.subscriptions)?;
+                Box::new(storm)
+            }
+            Draft::LossStorm(storm) => {
+                others(storm.lost + 1, storm.watchers)?;
+                Box::new(storm)
+            }
+            Draft::Query(query) if query.users > query.accounts => {
+                return Err("a query names different users: no more than there are accounts".into());
+            }
+            Draft::Query(query) => Box::new(query),
+            Draft::Churn(churn) if churn.held + churn.users > crate::scenario::churn::POOL => {
+                return Err(
+                    format!("there are {} users to choose from", crate::scenario::churn::POOL).into(),
+                );
+            }
+            Draft::Churn(churn) => Box::new(churn),
+        })
+    }
+}
+
+fn at_least_one(parser: &mut lexopt::Parser) -> Result<usize, lexopt::Error> {
+    match parser.value()?.parse()? {
+        0 => Err("0 is too few".into()),
+        number => Ok(number),
+    }
+}
+
+/// Numbers of users are written with seven digits.
+fn count(parser: &mut lexopt::Parser) -> Result<u32, lexopt::Error> {
+    match at_least_one(parser)? {
+        number @ ..=9_000_000 => Ok(number as u32),
+        _ => Err("9000000 is the most".into()),
+    }
+}
+
+fn seconds(parser: &mut lexopt::Parser) -> Result<Duration, lexopt::Error> {
+    let seconds: f64 = parser.value()?.parse()?;
+    if seconds > 0.0 && seconds < 3600.0 {
+        Ok(Duration::from_secs_f64(seconds))
     } else {
-        Ok(number)
+        Err("a time is above 0 and below an hour".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, String> {
+        Command::parse(line.split_whitespace().map(OsString::from))
+    }
+
+    fn measurement(line: &str) -> Measurement {
+        match parse(line) {
+            Ok(Command::Measure(measurement)) => measurement,
+            _ => panic!("not a measurement: {line}"),
+        }
+    }
+
+    #[test]
+    fn options_reach_their_scenario() {
+        let line = "fan-out --servers redis,ours --rounds 10 --publishers 3 --watchers 4 --shared --rate 100 --seconds 0.5";
+        let measurement = measurement(line);
+        assert_eq!(measurement.servers, ["redis", "ours"]);
+        assert_eq!(measurement.rounds, 10);
+        let parameters = measurement.scenario.parameters();
+        assert_eq!(parameters["publishers"], 3);
+        assert_eq!(parameters["watchers"], 4);
+        assert_eq!(parameters["shared"], true);
+        assert_eq!(parameters["deliveries_per_second"], 100);
+        assert_eq!(parameters["measured"]["nanos"], 500_000_000);
+    }
+
+    #[test]
+    fn every_scenario_has_a_name_of_its_own() {
+        for name in ["fan-out", "idle", "login-storm", "loss-storm", "query", "churn"] {
+            assert_eq!(measurement(name).scenario.name(), name);
+            assert!(USAGE.contains(&format!("\n{name} ")), "{name} is in the usage");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_refused() {
+        for line in [
+            "",
+            "dance",
+            "idle --rate 5",
+            "idle --connections 10 --subscriptions 10",
+            "fan-out --rounds 0",
+            "fan-out --seconds 0",
+            "fan-out --seconds nan",
+            "query --users 501 --accounts 500",
+            "query --accounts 10000000",
+            "churn --held 5000",
+            "floor-each",
+            "fan-out extra",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
     }
 }

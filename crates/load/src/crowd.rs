@@ -1,83 +1,101 @@
-//! Many connections on one thread: an epoll loop that hands every message to the scenario.
+//! Many connections on one thread: an epoll loop that hands what every message means to the scenario.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::ops::Range;
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
+use socket2::SockRef;
 
-use crate::dialect::{self, Event};
+use crate::dialect::{Dialect, Event, Session};
+use crate::progress::{Patience, Progress};
 
-/// The connections, numbered in the order they were opened.
-pub struct Crowd {
+/// The connections, numbered from 0 in the order they were opened. A connection that ends while the crowd holds it is
+/// an error of the run: no scenario expects it.
+pub struct Crowd<'a> {
+    dialect: &'a dyn Dialect,
+    address: SocketAddr,
     poll: Poll,
     events: Events,
     members: Vec<Member>,
+    ready: Vec<(usize, bool)>,
     scratch: Vec<u8>,
 }
 
 struct Member {
-    stream: TcpStream,
+    /// `None` once it was reset.
+    stream: Option<TcpStream>,
+    session: Session,
+    /// The beginning of a message.
     unread: BytesMut,
     unsent: BytesMut,
 }
 
-/// Connections that may be on their way at once: below the usual listen backlog.
-const CONNECTING_MAX: usize = 500;
+/// Connections that may be logging in at once while a scenario is set up: below every server's listen backlog.
+const JOINING_MAX: usize = 100;
 
-impl Crowd {
-    /// No connections yet.
-    pub fn new() -> io::Result<Crowd> {
+const SCRATCH_BYTES: usize = 256 * 1024;
+
+impl<'a> Crowd<'a> {
+    /// No connections yet; all will go to `address`.
+    pub fn new(dialect: &'a dyn Dialect, address: SocketAddr) -> io::Result<Crowd<'a>> {
         Ok(Crowd {
+            dialect,
+            address,
             poll: Poll::new()?,
             events: Events::with_capacity(4096),
             members: Vec::new(),
-            scratch: vec![0; 256 * 1024],
+            ready: Vec::new(),
+            scratch: vec![0; SCRATCH_BYTES],
         })
     }
 
-    /// Opens `count` connections, sends `hello(number)` on each, and waits until each has `answers` requests answered.
-    pub fn join(
-        &mut self,
-        address: SocketAddr,
-        count: usize,
-        answers: usize,
-        mut hello: impl FnMut(usize) -> BytesMut,
-    ) -> io::Result<()> {
-        let first = self.members.len();
-        let mut answered = 0;
-        while answered < count * answers {
-            let waiting = self.members.len() - first - answered / answers;
-            if self.members.len() - first < count && waiting < CONNECTING_MAX {
-                let number = self.members.len();
-                // Blocking connect to loopback: its handshake is the kernel's and takes microseconds.
-                let stream = std::net::TcpStream::connect(address)?;
-                stream.set_nonblocking(true)?;
-                stream.set_nodelay(true)?;
-                let mut stream = TcpStream::from_std(stream);
-                self.poll.registry().register(
-                    &mut stream,
-                    Token(number),
-                    Interest::READABLE | Interest::WRITABLE,
-                )?;
-                self.members.push(Member {
-                    stream,
-                    unread: BytesMut::new(),
-                    unsent: hello(number - first),
-                });
-                self.flush(number)?;
-                self.turn(Duration::ZERO, |_, event| {
-                    answered += usize::from(event == Event::Done)
-                })?;
-            } else {
-                self.turn(Duration::from_secs(30), |_, event| {
-                    answered += usize::from(event == Event::Done)
-                })?;
+    /// Opens a connection for each of these users, a few at a time, and returns when all are logged in. Events other
+    /// than logins are dropped.
+    pub fn join(&mut self, users: Range<u32>, progress: &Progress) -> io::Result<()> {
+        let (count, mut users) = (users.len(), users);
+        let (mut opened, mut logged_in) = (0, 0);
+        let mut patience = Patience::new("a login");
+        while logged_in < count {
+            while opened - logged_in < JOINING_MAX
+                && let Some(user) = users.next()
+            {
+                self.open(user)?;
+                opened += 1;
             }
+            let seen = self.turn(Patience::TURN, |_, event| {
+                logged_in += usize::from(event == Event::LoggedIn);
+            })?;
+            patience.saw(seen)?;
+            progress.show("logging in", logged_in, count);
         }
         Ok(())
+    }
+
+    /// Begins a connection and its login. Its number.
+    pub fn open(&mut self, user: u32) -> io::Result<usize> {
+        let number = self.members.len();
+        let mut stream = TcpStream::connect(self.address)?;
+        stream.set_nodelay(true)?;
+        self.poll.registry().register(
+            &mut stream,
+            Token(number),
+            Interest::READABLE | Interest::WRITABLE,
+        )?;
+        let mut session = Session::new(user);
+        let mut unsent = BytesMut::new();
+        self.dialect.log_in(&mut session, &mut unsent);
+        self.members.push(Member {
+            stream: Some(stream),
+            session,
+            unread: BytesMut::new(),
+            unsent,
+        });
+        // The socket's first writable event sends the login.
+        Ok(number)
     }
 
     /// How many there are.
@@ -85,84 +103,109 @@ impl Crowd {
         self.members.len()
     }
 
-    /// Queues bytes on a connection and sends what the socket takes.
-    pub fn send(&mut self, number: usize, fill: impl FnOnce(&mut BytesMut)) -> io::Result<()> {
-        fill(&mut self.members[number].unsent);
-        self.flush(number)
+    /// Lets the dialect write on a connection and sends what the socket takes. Returns what `fill` returns.
+    pub fn send<T>(
+        &mut self,
+        number: usize,
+        fill: impl FnOnce(&dyn Dialect, &mut Session, &mut BytesMut) -> T,
+    ) -> io::Result<T> {
+        let member = &mut self.members[number];
+        let result = fill(self.dialect, &mut member.session, &mut member.unsent);
+        member.flush()?;
+        Ok(result)
     }
 
-    /// Waits up to `timeout` for something to arrive and hands over every whole message. The number of messages.
+    /// Ends a connection with a reset, as a machine that lost its network and came back does.
+    pub fn reset(&mut self, number: usize) -> io::Result<()> {
+        if let Some(stream) = self.members[number].stream.take() {
+            SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
+        }
+        Ok(())
+    }
+
+    /// Waits up to `timeout` for something to arrive and hands over the events of every whole message, each with the
+    /// number of its connection. Returns how many there were.
     pub fn turn(&mut self, timeout: Duration, mut on_event: impl FnMut(usize, Event)) -> io::Result<usize> {
-        let deadline = Instant::now() + timeout;
         match self.poll.poll(&mut self.events, Some(timeout)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(0),
             result => result?,
         }
-        let ready: Vec<(usize, bool)> = self
-            .events
-            .iter()
-            .map(|event| (event.token().0, event.is_writable()))
-            .collect();
-        if ready.is_empty() && !timeout.is_zero() && Instant::now() > deadline + Duration::from_secs(20) {
-            return Err(io::Error::new(
-                ErrorKind::TimedOut,
-                "the server says nothing any more",
-            ));
-        }
-        let mut messages = 0;
-        for (number, writable) in ready {
+        let mut ready = std::mem::take(&mut self.ready);
+        ready.clear();
+        ready.extend(
+            self.events
+                .iter()
+                .map(|event| (event.token().0, event.is_writable())),
+        );
+        let mut count = 0;
+        for &(number, writable) in &ready {
             if writable {
-                self.flush(number)?;
+                self.members[number].flush()?;
             }
-            messages += self.receive(number, &mut on_event)?;
+            count += self.receive(number, &mut |event| on_event(number, event))?;
         }
-        Ok(messages)
+        self.ready = ready;
+        Ok(count)
     }
 
-    fn receive(&mut self, number: usize, on_event: &mut impl FnMut(usize, Event)) -> io::Result<usize> {
+    fn receive(&mut self, number: usize, on_event: &mut dyn FnMut(Event)) -> io::Result<usize> {
         let member = &mut self.members[number];
-        let mut messages = 0;
+        let mut events = 0;
         loop {
-            let count = match member.stream.read(&mut self.scratch) {
-                Ok(0) => {
-                    return Err(io::Error::new(
-                        ErrorKind::UnexpectedEof,
-                        "the server closed a connection",
-                    ));
-                }
+            let Some(stream) = &mut member.stream else {
+                return Ok(events);
+            };
+            let count = match stream.read(&mut self.scratch) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(messages),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(events),
+                // Still connecting.
+                Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(events),
                 Err(error) => return Err(error),
             };
-            // A partial message is rare: only then are bytes copied.
-            let mut unread = std::mem::take(&mut member.unread);
-            let joined = !unread.is_empty();
-            if joined {
-                unread.extend_from_slice(&self.scratch[..count]);
-            }
-            let mut rest = if joined {
-                &unread[..]
-            } else {
-                &self.scratch[..count]
+            let fresh = &self.scratch[..count];
+            let mut counted = |event| {
+                events += 1;
+                on_event(event);
             };
-            while let Some((event, consumed)) = dialect::take(rest).map_err(io::Error::other)? {
-                rest = &rest[consumed..];
-                messages += 1;
-                on_event(number, event);
+            let (session, unsent) = (&mut member.session, &mut member.unsent);
+            // A partial message is rare: only then are bytes copied.
+            if member.unread.is_empty() {
+                let read = self
+                    .dialect
+                    .read(session, fresh, unsent, &mut counted)
+                    .map_err(io::Error::other)?;
+                member.unread.extend_from_slice(&fresh[read..]);
+            } else {
+                member.unread.extend_from_slice(fresh);
+                let read = self
+                    .dialect
+                    .read(session, &member.unread, unsent, &mut counted)
+                    .map_err(io::Error::other)?;
+                member.unread.advance(read);
             }
-            member.unread = BytesMut::from(rest);
+            if member.unread.is_empty() {
+                member.unread = BytesMut::new();
+            }
+            member.flush()?;
             if count < self.scratch.len() {
-                return Ok(messages);
+                return Ok(events);
             }
         }
     }
+}
 
-    fn flush(&mut self, number: usize) -> io::Result<()> {
-        let member = &mut self.members[number];
-        while !member.unsent.is_empty() {
-            match member.stream.write(&member.unsent) {
-                Ok(count) => member.unsent.advance(count),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+impl Member {
+    fn flush(&mut self) -> io::Result<()> {
+        let Some(stream) = &mut self.stream else {
+            return Ok(());
+        };
+        while !self.unsent.is_empty() {
+            match stream.write(&self.unsent) {
+                Ok(count) => self.unsent.advance(count),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => {
+                    return Ok(());
+                }
                 Err(error) => return Err(error),
             }
         }

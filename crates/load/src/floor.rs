@@ -1,17 +1,24 @@
 //! The floor: a bare loop that answers our requests and writes each change to its watchers' sockets, with no rules, no
-//! records and no limits. Nothing that uses TCP sockets gets below it, so it says what of a figure is the kernel's.
+//! checks and no limits. Nothing that uses TCP sockets gets below it, so it says what of a figure is the kernel's.
+//!
+//! It is no test double: it believes whatever it is told, and a peer that says nonsense is dropped.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
-use presence::ids::UserId;
+use presence::ids::{SessionId, UserId};
 use presence::status::{CustomStatus, Presence, Reason, Status, Version};
 use presence::time::Wall;
 use presence_protocol::frame::{self, FRAME_BYTES_MAX, Next, PREFACE};
-use presence_protocol::message::{self, LoginReply, Reply, Request, ServerMessage, SubscriptionSummary};
+use presence_protocol::message::{
+    self, LoginReply, Reply, Request, ServerMessage, SubscriptionSummary, UserStatus,
+};
+
+use crate::dialect::ours::{CUSTOM_STATUS_BYTES, REQUEST_ID_BASE, user_name};
 
 /// How the floor writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,33 +29,41 @@ pub enum Gathering {
     Batch,
 }
 
-const LISTENER: Token = Token(usize::MAX);
-
-struct Peer {
-    stream: TcpStream,
-    greeted: bool,
-    user: Option<UserId>,
-    unread: BytesMut,
-    unsent: BytesMut,
+impl Gathering {
+    /// As on the command line and in the tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Gathering::Each => "floor-each",
+            Gathering::Batch => "floor-batch",
+        }
+    }
 }
 
-/// Serves until it is killed.
-pub fn serve(gathering: Gathering) -> io::Result<()> {
+const LISTENER: Token = Token(usize::MAX);
+
+/// As of every server that is compared.
+const BACKLOG: i32 = 4096;
+
+/// Listens on a port of the loopback interface and serves until it is killed.
+pub fn serve(gathering: Gathering, port: u16) -> io::Result<()> {
     let mut poll = Poll::new()?;
-    let mut listener = TcpListener::bind("127.0.0.1:0".parse().expect("an address"))?;
+    let mut listener = listen(port)?;
     poll.registry()
         .register(&mut listener, LISTENER, Interest::READABLE)?;
-    println!("listening on tim://{}", listener.local_addr()?);
     let mut floor = Floor {
         gathering,
         peers: Vec::new(),
-        watchers: HashMap::new(),
+        users: HashMap::new(),
         dirty: Vec::new(),
+        answers: HashMap::new(),
     };
     let mut events = Events::with_capacity(4096);
     let mut scratch = vec![0; 256 * 1024];
     loop {
-        poll.poll(&mut events, None)?;
+        match poll.poll(&mut events, None) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            result => result?,
+        }
         for event in &events {
             if event.token() == LISTENER {
                 floor.accept(&listener, &poll)?;
@@ -63,17 +78,49 @@ pub fn serve(gathering: Gathering) -> io::Result<()> {
             }
         }
         for number in std::mem::take(&mut floor.dirty) {
+            if let Some(peer) = floor.peers.get_mut(number) {
+                peer.dirty = false;
+            }
             floor.flush(number);
         }
     }
 }
 
+fn listen(port: u16) -> io::Result<TcpListener> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+struct Peer {
+    /// `None` once it is gone.
+    stream: Option<TcpStream>,
+    greeted: bool,
+    user: Option<UserId>,
+    unread: BytesMut,
+    unsent: BytesMut,
+    /// It is in `Floor::dirty`.
+    dirty: bool,
+}
+
+#[derive(Default)]
+struct User {
+    online: bool,
+    version: u64,
+    watchers: Vec<usize>,
+}
+
 struct Floor {
     gathering: Gathering,
     peers: Vec<Peer>,
-    watchers: HashMap<String, Vec<usize>>,
+    users: HashMap<String, User>,
     /// Connections with bytes to send at the end of the turn.
     dirty: Vec<usize>,
+    /// By number of users: a ready answer to a query.
+    answers: HashMap<usize, Answer>,
 }
 
 impl Floor {
@@ -89,30 +136,56 @@ impl Floor {
             poll.registry()
                 .register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
             self.peers.push(Peer {
-                stream,
+                stream: Some(stream),
                 greeted: false,
                 user: None,
                 unread: BytesMut::new(),
                 unsent: BytesMut::new(),
+                dirty: false,
             });
         }
     }
 
     fn receive(&mut self, number: usize, scratch: &mut [u8]) {
-        while let Ok(count @ 1..) = self.peers[number].stream.read(scratch) {
+        loop {
             let peer = &mut self.peers[number];
+            let Some(stream) = &mut peer.stream else { return };
+            let count = match stream.read(scratch) {
+                Ok(count @ 1..) => count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Ok(0) | Err(_) => return self.lose(number),
+            };
             peer.unread.extend_from_slice(&scratch[..count]);
             if !peer.greeted && peer.unread.len() >= PREFACE.len() {
                 peer.unread.advance(PREFACE.len());
                 peer.greeted = true;
             }
             let mut unread = std::mem::take(&mut peer.unread);
-            while let Ok(Next::Frame { body, consumed }) = frame::next(&unread, FRAME_BYTES_MAX) {
-                let request = message::decode_request(body).expect("the load speaks our protocol");
+            loop {
+                let (body, consumed) = match frame::next(&unread, FRAME_BYTES_MAX) {
+                    Ok(Next::Frame { body, consumed }) => (body, consumed),
+                    Ok(Next::Incomplete) => break,
+                    Err(_) => return self.lose(number),
+                };
+                if body.len() >= QUERY_BYTES_MIN && self.answer_query(number, body) {
+                    unread.advance(consumed);
+                    continue;
+                }
+                let Ok((request_id, request)) = message::decode_request(body) else {
+                    return self.lose(number);
+                };
                 unread.advance(consumed);
-                self.answer(number, request.0, request.1);
+                self.answer(number, request_id, request);
             }
-            self.peers[number].unread = unread;
+            // An idle peer holds no buffer.
+            self.peers[number].unread = if unread.is_empty() {
+                BytesMut::new()
+            } else {
+                unread
+            };
+            if count < scratch.len() {
+                return;
+            }
         }
     }
 
@@ -121,67 +194,198 @@ impl Floor {
             request_id,
             ..Reply::default()
         };
+        let mut change = None;
         match request {
             Request::Login(login) => {
                 self.peers[number].user = UserId::new(&login.user_id).ok();
-                reply.login = Some(LoginReply {
-                    session: presence::ids::SessionId(1),
-                    server_time_ms: 0,
-                    heartbeat_interval_ms: 120_000,
-                    heartbeat_timeout_ms: 400_000,
-                    user_sig_expires_ms: 0,
-                    subscriptions: SubscriptionSummary::default(),
-                    frame_bytes_max: FRAME_BYTES_MAX as u32,
-                });
+                reply.login = Some(login_reply());
+                change = Some((Status::Online, String::new(), Reason::Login));
             }
             Request::Subscribe { user_ids } => {
-                for user in user_ids {
-                    self.watchers.entry(user).or_default().push(number);
+                for name in user_ids {
+                    let user = self.users.entry(name.clone()).or_default();
+                    user.watchers.push(number);
+                    if let Ok(id) = UserId::new(&name) {
+                        let status = if user.online {
+                            Status::Online
+                        } else {
+                            Status::Unlogined
+                        };
+                        let presence = presence(status, "", Reason::Login, user.version);
+                        reply.users.push(UserStatus::found(&id, &presence, 0));
+                    }
                 }
             }
-            Request::SetSelfStatus { custom_status } => self.publish(number, request_id, &custom_status),
+            Request::Unsubscribe { user_ids } => {
+                for name in user_ids {
+                    if let Some(user) = self.users.get_mut(&name) {
+                        user.watchers.retain(|watcher| *watcher != number);
+                    }
+                }
+            }
+            Request::SetSelfStatus { custom_status } => {
+                change = Some((Status::Online, custom_status, Reason::CustomStatus));
+            }
             _ => {}
         }
         message::encode_server(&ServerMessage::Reply(reply), &mut self.peers[number].unsent);
         self.wrote(number);
+        if let Some((status, custom, reason)) = change {
+            self.publish(number, status, &custom, reason);
+        }
     }
 
-    fn publish(&mut self, number: usize, version: u64, custom_status: &str) {
-        let Some(user) = self.peers[number].user else {
+    /// Answers a query without a look at its users: a reply of as many, made once, with the request's id put in.
+    fn answer_query(&mut self, number: usize, body: &[u8]) -> bool {
+        // ClientFrame: field 1, request_id, is always 4 bytes here (see REQUEST_ID_BASE); then field 6, get_user_status.
+        let Some((&[0x08, a, b, c, d, 0x32], ids)) = body.split_first_chunk::<6>() else {
+            return false;
+        };
+        let count = ids.len() / QUERY_BYTES_PER_USER;
+        let answer = self.answers.entry(count).or_insert_with(|| Answer::of(count));
+        let peer = &mut self.peers[number];
+        let start = peer.unsent.len() + answer.request_id_at;
+        peer.unsent.put_slice(&answer.bytes);
+        if let Some(place) = peer.unsent.get_mut(start..start + 4) {
+            place.copy_from_slice(&[a, b, c, d]);
+        }
+        self.wrote(number);
+        true
+    }
+
+    fn lose(&mut self, number: usize) {
+        if self.peers[number].stream.take().is_some() {
+            self.publish(number, Status::Offline, "", Reason::LinkClosed);
+        }
+    }
+
+    fn publish(&mut self, number: usize, status: Status, custom: &str, reason: Reason) {
+        let Some(id) = self.peers[number].user else {
             return;
         };
-        let presence = Presence {
-            status: Status::Online,
-            custom: CustomStatus::new(custom_status, 100).expect("the load's are short"),
-            // As many bytes as a real version and time take.
-            version: Version((1 << 50) + version),
-            since: Wall(1_700_000_000_000),
-            reason: Reason::CustomStatus,
-        };
-        let bytes = message::encode_change(&user, &presence);
-        let watchers = self.watchers.remove(user.as_str()).unwrap_or_default();
-        for &watcher in &watchers {
-            self.peers[watcher].unsent.extend_from_slice(&bytes);
-            self.wrote(watcher);
+        let user = self.users.entry(id.as_str().to_owned()).or_default();
+        user.online = status == Status::Online;
+        user.version += 1;
+        let bytes = message::encode_change(&id, &presence(status, custom, reason, user.version));
+        let watchers = std::mem::take(&mut user.watchers);
+        for &watcher in watchers.iter().chain([&number]) {
+            let peer = &mut self.peers[watcher];
+            if peer.stream.is_some() {
+                peer.unsent.extend_from_slice(&bytes);
+                self.wrote(watcher);
+            }
         }
-        self.watchers.insert(user.as_str().to_owned(), watchers);
+        if let Some(user) = self.users.get_mut(id.as_str()) {
+            user.watchers = watchers;
+        }
     }
 
     fn wrote(&mut self, number: usize) {
         match self.gathering {
             Gathering::Each => self.flush(number),
-            Gathering::Batch => self.dirty.push(number),
+            Gathering::Batch => {
+                if !std::mem::replace(&mut self.peers[number].dirty, true) {
+                    self.dirty.push(number);
+                }
+            }
         }
     }
 
     fn flush(&mut self, number: usize) {
         let peer = &mut self.peers[number];
+        let Some(stream) = &mut peer.stream else { return };
         while !peer.unsent.is_empty() {
-            match peer.stream.write(&peer.unsent) {
+            match stream.write(&peer.unsent) {
                 Ok(count) => peer.unsent.advance(count),
-                // Full: its writable event flushes the rest. Gone: its load has ended.
-                Err(_) => break,
+                // Full: its writable event flushes the rest. Gone: its reading says so.
+                Err(_) => return,
             }
         }
+        peer.unsent = BytesMut::new();
+    }
+}
+
+/// Shorter frames are decoded.
+const QUERY_BYTES_MIN: usize = 1024;
+
+/// A user id of the load's with its tag and length.
+const QUERY_BYTES_PER_USER: usize = 10;
+
+/// A reply to a query.
+struct Answer {
+    bytes: BytesMut,
+    /// Where the four bytes of the request's id are.
+    request_id_at: usize,
+}
+
+impl Answer {
+    fn of(count: usize) -> Answer {
+        let custom = "0".repeat(CUSTOM_STATUS_BYTES);
+        let users = (0..count).filter_map(|number| {
+            let id = UserId::new(&user_name(number as u32)).ok()?;
+            Some(UserStatus::found(
+                &id,
+                &presence(Status::Online, &custom, Reason::CustomStatus, 1),
+                0,
+            ))
+        });
+        let reply = Reply {
+            request_id: REQUEST_ID_BASE,
+            users: users.collect(),
+            ..Reply::default()
+        };
+        let mut bytes = BytesMut::new();
+        message::encode_server(&ServerMessage::Reply(reply), &mut bytes);
+        let id = [0x08, 0x80, 0x80, 0x80, 0x01];
+        let found = bytes.windows(id.len()).position(|window| window == id);
+        Answer {
+            bytes,
+            request_id_at: found.map_or(0, |position| position + 1),
+        }
+    }
+}
+
+fn login_reply() -> LoginReply {
+    LoginReply {
+        session: SessionId(1),
+        server_time_ms: SOME_TIME.0,
+        heartbeat_interval_ms: 120_000,
+        heartbeat_timeout_ms: 400_000,
+        user_sig_expires_ms: SOME_TIME.0,
+        subscriptions: SubscriptionSummary::default(),
+        frame_bytes_max: FRAME_BYTES_MAX as u32,
+    }
+}
+
+/// As many bytes as a real one takes.
+const SOME_TIME: Wall = Wall(1_700_000_000_000);
+
+fn presence(status: Status, custom: &str, reason: Reason, version: u64) -> Presence {
+    Presence {
+        status,
+        custom: CustomStatus::new(custom, custom.len()).unwrap_or_default(),
+        // As many bytes as a real version takes.
+        version: Version((1 << 50) + version),
+        since: SOME_TIME,
+        reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ready_answer_decodes_with_another_requests_id() {
+        let mut answer = Answer::of(500);
+        let place = answer.request_id_at..answer.request_id_at + 4;
+        answer.bytes[place].copy_from_slice(&[0x81, 0x80, 0x80, 0x01]);
+        let Ok(Next::Frame { body, .. }) = frame::next(&answer.bytes, FRAME_BYTES_MAX) else {
+            panic!("a whole frame");
+        };
+        let Ok(ServerMessage::Reply(reply)) = message::decode_server(body) else {
+            panic!("a reply");
+        };
+        assert_eq!((reply.request_id, reply.users.len()), (REQUEST_ID_BASE + 1, 500));
     }
 }

@@ -1,54 +1,174 @@
-//! `tim-presence-load`: puts load on a presence server and measures what it costs. One thread on one core drives all
+//! `tim-presence-load`: puts load on presence servers and measures what it costs them. One thread on one core drives all
 //! connections with epoll; the server is a process of its own on another core, and its CPU time and memory are read
 //! from the system. Every run checks its counts: what was expected was delivered, once, in order.
 
 mod arguments;
 mod crowd;
 mod dialect;
-mod fan_out;
 mod floor;
-mod idle;
-mod process;
+mod progress;
 mod report;
+mod scenario;
+mod served;
+mod statistics;
 
-use arguments::{Command, Measurement, Scenario};
+use std::io;
+use std::process::ExitCode;
 
-fn main() {
-    let command = match Command::parse(std::env::args_os()) {
-        Ok(command) => command,
+use arguments::{Command, Measurement};
+use progress::Progress;
+use report::{LeftOut, Machine, Report, Run};
+use served::{Served, ServerProcess};
+
+fn main() -> ExitCode {
+    let result = match Command::parse(std::env::args_os().skip(1)) {
         Err(text) => {
             eprintln!("tim-presence-load: {text}\n\n{}", arguments::USAGE);
-            std::process::exit(2);
+            return ExitCode::from(2);
         }
-    };
-    let result = match command {
-        Command::Help => {
+        Ok(Command::Help) => {
             println!("{}", arguments::USAGE);
-            Ok(())
+            return ExitCode::SUCCESS;
         }
-        Command::ServeFloor(gathering) => floor::serve(gathering),
-        Command::Measure(measurement) => measure(&measurement),
+        Ok(Command::ServeFloor(gathering, port)) => floor::serve(gathering, port),
+        Ok(Command::Measure(measurement)) => measure(measurement),
     };
-    if let Err(error) = result {
-        eprintln!("tim-presence-load: {error}");
-        std::process::exit(1);
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tim-presence-load: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
-fn measure(measurement: &Measurement) -> std::io::Result<()> {
-    process::raise_file_limit()?;
-    process::pin_self_to_last_cpu();
-    let mut rows = Vec::new();
+fn measure(measurement: Measurement) -> io::Result<()> {
+    let mut left_out = Vec::new();
+    let mut servers = choose(&measurement, &mut left_out)?;
+    let base = match &measurement.base {
+        None => servers.first(),
+        Some(name) => servers.iter().find(|server| server.name() == name),
+    };
+    let base = base
+        .ok_or_else(|| io::Error::other("no server is left to compare with"))?
+        .name();
+    served::raise_file_limit()?;
+    served::pin_self_to_last_cpu();
+    let scenario = measurement.scenario.as_ref();
+    let relations = scenario.relations();
+    let mut runs = Vec::new();
     // Interleaved: a slow moment of the machine meets every server alike.
     for round in 1..=measurement.rounds {
-        for &server in &measurement.servers {
-            eprintln!("round {round}/{}: {}", measurement.rounds, server.name());
-            rows.push(match &measurement.scenario {
-                Scenario::FanOut(parameters) => fan_out::run(server, parameters)?,
-                Scenario::Idle(parameters) => idle::run(server, parameters)?,
-            });
+        servers.retain(|served| {
+            let (name, load_average) = (served.name(), report::load_average());
+            let progress = Progress::new(format!("round {round}/{}, {name}", measurement.rounds));
+            progress.show("starting", 0, 0);
+            let dialect = served.dialect(scenario.need());
+            let result = ServerProcess::start(served.as_ref(), &relations)
+                .and_then(|server| scenario.run(&server, dialect.as_ref(), &progress));
+            match result {
+                Ok(figures) => {
+                    progress.done(&first_figures(&figures));
+                    runs.push(Run {
+                        round,
+                        server: name,
+                        load_average,
+                        figures,
+                    });
+                    true
+                }
+                Err(error) => {
+                    progress.done(&format!("failed: {error}"));
+                    left_out.push(LeftOut {
+                        server: name,
+                        reason: format!("it failed in round {round}: {error}"),
+                    });
+                    false
+                }
+            }
+        });
+    }
+    let failed: Vec<&str> = left_out
+        .iter()
+        .filter(|left_out| left_out.reason.starts_with("it failed"))
+        .map(|left_out| left_out.server)
+        .collect();
+    let failed = (!failed.is_empty()).then(|| failed.join(", "));
+    let report = Report {
+        scenario: scenario.name(),
+        parameters: scenario.parameters(),
+        machine: Machine::this(),
+        base,
+        runs,
+        left_out,
+    };
+    if let Some(path) = &measurement.json {
+        std::fs::write(path, report.json())?;
+    }
+    println!("{}", report.tables());
+    match failed {
+        Some(servers) => Err(io::Error::other(format!("without a result: {servers}"))),
+        None => Ok(()),
+    }
+}
+
+/// The servers asked for, without those that have no equivalent of the scenario or, if allowed, are not installed.
+fn choose(measurement: &Measurement, left_out: &mut Vec<LeftOut>) -> io::Result<Vec<Box<dyn Served>>> {
+    let mut all = served::all(measurement.server_binary.clone());
+    let mut chosen: Vec<Box<dyn Served>> = Vec::new();
+    for name in &measurement.servers {
+        match all.iter().position(|served| served.name() == name) {
+            Some(index) => chosen.push(all.remove(index)),
+            None if name == "all" => chosen.append(&mut all),
+            None => {
+                return Err(io::Error::other(format!(
+                    "no server is called '{name}', or it is named twice"
+                )));
+            }
         }
     }
-    report::print(&rows, measurement.json);
-    Ok(())
+    let need = measurement.scenario.need();
+    chosen.retain(|served| match served.dialect(need).lacks(need) {
+        None => true,
+        Some(reason) => {
+            left_out.push(LeftOut {
+                server: served.name(),
+                reason: reason.to_owned(),
+            });
+            false
+        }
+    });
+    let missing: Vec<&str> = chosen
+        .iter()
+        .filter(|served| !served.is_installed())
+        .filter_map(|served| served.package())
+        .collect();
+    if !missing.is_empty() && !measurement.skip_missing {
+        return Err(io::Error::other(format!(
+            "some peers are not installed. On Debian: apt-get install {} (scripts/bench-peers.sh does that), or leave \
+             them out with --skip-missing",
+            missing.join(" ")
+        )));
+    }
+    chosen.retain(|served| {
+        let installed = served.is_installed();
+        if !installed {
+            left_out.push(LeftOut {
+                server: served.name(),
+                reason: "it is not installed".into(),
+            });
+        }
+        installed
+    });
+    Ok(chosen)
+}
+
+/// What a person wants to see at once.
+fn first_figures(figures: &[report::Figure]) -> String {
+    let texts: Vec<String> = figures
+        .iter()
+        .take(3)
+        .map(|figure| format!("{} {:.2}", figure.name, figure.value))
+        .collect();
+    texts.join(", ")
 }

@@ -1,0 +1,168 @@
+//! Idle: many logged-in connections, each with subscriptions and one change behind it, doing nothing. What does the
+//! server remember for each, and does it use the processor meanwhile?
+
+use std::cell::Cell;
+use std::io;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::{Scenario, ask_each, per, settle};
+use crate::crowd::Crowd;
+use crate::dialect::{Dialect, Event, Need};
+use crate::progress::{Patience, Progress};
+use crate::report::Figure;
+use crate::served::{Relations, ServerProcess};
+
+/// See the module.
+#[derive(Debug, Clone, Serialize)]
+pub struct Idle {
+    /// Logged-in users.
+    pub connections: usize,
+    /// Subscriptions of each.
+    pub subscriptions: usize,
+    /// How long the server is watched doing nothing.
+    pub measured: Duration,
+}
+
+impl Default for Idle {
+    fn default() -> Idle {
+        Idle {
+            connections: 10_000,
+            subscriptions: 10,
+            measured: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Idle {
+    /// A user watches the next ones.
+    fn watched_by(&self, user: usize) -> impl Iterator<Item = u32> + use<> {
+        let connections = self.connections;
+        (1..=self.subscriptions).map(move |step| ((user + step) % connections) as u32)
+    }
+}
+
+impl Scenario for Idle {
+    fn name(&self) -> &'static str {
+        "idle"
+    }
+
+    fn need(&self) -> Need {
+        Need::Changes
+    }
+
+    fn relations(&self) -> Relations {
+        let watches = (0..self.connections)
+            .flat_map(|user| self.watched_by(user).map(move |watched| (user as u32, watched)));
+        Relations {
+            users: self.connections as u32,
+            watches: watches.collect(),
+        }
+    }
+
+    fn run(
+        &self,
+        server: &ServerProcess,
+        dialect: &dyn Dialect,
+        progress: &Progress,
+    ) -> io::Result<Vec<Figure>> {
+        let mut crowd = Crowd::new(dialect, server.address)?;
+        // The first connections bring in what a server allocates once.
+        let first = (self.connections / 100).max(1);
+        crowd.join(0..first as u32, progress)?;
+        settle(&mut crowd, progress)?;
+        let before = server.tree.resident_bytes()?;
+        crowd.join(first as u32..self.connections as u32, progress)?;
+        let everyone = 0..self.connections;
+        ask_each(
+            &mut crowd,
+            everyone.clone(),
+            progress,
+            "subscribing",
+            |number, dialect, session, out| {
+                let users: Vec<u32> = self.watched_by(number).collect();
+                dialect.subscribe(session, &users, out)
+            },
+            |_, _| (),
+        )?;
+        settle(&mut crowd, progress)?;
+        self.burst(&mut crowd, progress)?;
+        settle(&mut crowd, progress)?;
+
+        progress.show("watching it idle", 0, 0);
+        let (cpu_before, begin) = (server.tree.cpu_time()?, Instant::now());
+        while let Some(left) = self.measured.checked_sub(begin.elapsed()) {
+            crowd.turn(left, |_, _| ())?;
+        }
+        let idle_cpu = server.tree.cpu_time()?.saturating_sub(cpu_before);
+        let after = server.tree.resident_bytes()?;
+        let counted = (self.connections - first).max(1) as f64;
+        Ok(vec![
+            Figure::less(
+                "bytes/connection (RSS)",
+                after.saturating_sub(before) as f64 / counted,
+            ),
+            Figure::less("RSS MiB", super::mebibytes(after)),
+            Figure::plain(
+                "idle CPU %",
+                100.0 * idle_cpu.as_secs_f64() / self.measured.as_secs_f64(),
+            ),
+            Figure::plain(
+                "idle µs/connection/s",
+                per(idle_cpu, self.connections as u64) / self.measured.as_secs_f64(),
+            ),
+        ])
+    }
+
+    fn parameters(&self) -> serde_json::Value {
+        serde_json::json!(self)
+    }
+}
+
+impl Idle {
+    /// Everyone changes its status once, and everyone who watches it is told, once.
+    fn burst(&self, crowd: &mut Crowd<'_>, progress: &Progress) -> io::Result<()> {
+        let expected = self.connections * self.subscriptions;
+        let mut told = vec![false; expected];
+        let count = Cell::new(0);
+        let mut mistake = None;
+        let (connections, subscriptions) = (self.connections, self.subscriptions);
+        let mut tell = |connection: usize, event: Event| {
+            let Event::Told(status) = event else { return };
+            if status.sequence != 1 || status.user as usize == connection {
+                return;
+            }
+            let step = (status.user as usize + connections - connection) % connections;
+            match told.get_mut((connection * subscriptions + step).wrapping_sub(1)) {
+                Some(told) if step <= subscriptions && !*told => {
+                    *told = true;
+                    count.set(count.get() + 1);
+                }
+                _ => {
+                    mistake = Some(format!(
+                        "connection {connection} heard of {} for nothing",
+                        status.user
+                    ))
+                }
+            }
+        };
+        ask_each(
+            crowd,
+            0..connections,
+            progress,
+            "one burst",
+            |_, dialect, session, out| dialect.change(session, 1, out),
+            &mut tell,
+        )?;
+        let mut patience = Patience::new("the rest of the burst");
+        while count.get() < expected {
+            let seen = crowd.turn(Patience::TURN, &mut tell)?;
+            patience.saw(seen)?;
+        }
+        match mistake {
+            Some(mistake) => Err(io::Error::other(mistake)),
+            None => Ok(()),
+        }
+    }
+}

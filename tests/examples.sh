@@ -13,7 +13,7 @@ trap cleanup EXIT
 
 fail() {
     echo "FAILED: $*" >&2
-    for file in "$work"/*; do printf -- '---- %s\n' "$file" >&2; cat "$file" >&2; done
+    for file in "$work"/*; do [ -f "$file" ] || continue; printf -- '---- %s\n' "$file" >&2; cat "$file" >&2; done
     exit 1
 }
 
@@ -63,10 +63,20 @@ TEXT
     "$examples/03_watch" "$address" $app alice "$(sig alice)" bob carol >"$work/watch" 2>&1 &
     watch=$!
     await_line watch 'bob: not logged in ""'
-    echo "in a call" | "$examples/02_set_status" "$address" $app bob "$(sig bob)" >"$work/set" || fail "02_set_status answered $?"
-    await_line watch 'bob: online ""'
+    # bob stays until his standard input ends, which is a pipe that we hold open.
+    mkfifo "$work/bob.in"
+    "$examples/02_set_status" "$address" $app bob "$(sig bob)" "in a call" <"$work/bob.in" >"$work/set" &
+    bob=$!
+    exec 3>"$work/bob.in"
     await_line watch 'bob: online "in a call"'
-    [ "$(grep -cxF 'bob: not logged in ""' "$work/watch")" -ge 1 ] || fail "no logout"
+    exec 3>&-
+    wait $bob || fail "02_set_status answered $?"
+    tries=0
+    until [ "$(grep -cxF 'bob: not logged in ""' "$work/watch")" = 2 ]; do
+        tries=$((tries + 1))
+        [ $tries -lt 400 ] || fail "03_watch did not see the logout"
+        sleep 0.05
+    done
     # Background jobs of a shell ignore SIGINT only until the program sets its own handler.
     kill -INT $watch
     wait $watch || fail "03_watch ended with $?"

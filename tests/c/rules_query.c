@@ -1,25 +1,11 @@
 /* R4: queries. */
-#include <stdlib.h>
 
 #include "support.h"
-
-/* `count` different ids. */
-static const char **many(size_t count) {
-    const char **ids = calloc(count, sizeof *ids);
-    CHECK(ids != NULL);
-    for (size_t i = 0; i < count; i++) {
-        char *id = malloc(16);
-        CHECK(id != NULL);
-        snprintf(id, 16, "user%zu", i);
-        ids[i] = id;
-    }
-    return ids;
-}
 
 CASE(takes_five_hundred_ids_and_no_more, "R4.1: 0 and 501 are 6017, nothing is answered") {
     Server *server = server_start("", "");
     Client *alice = online(server, "alice");
-    const char **ids = many(501);
+    const char **ids = many_ids(501);
     ids[0] = "alice";
     Result *most = query(alice, ids, 500);
     CHECK_EQ(most->code, 0);

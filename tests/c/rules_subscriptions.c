@@ -1,22 +1,9 @@
 /* R5: subscription lists. */
 #include <signal.h>
-#include <stdlib.h>
 
 #include "wire.h"
 
 #define SHORT_SILENCE "heartbeat_interval_ms = 150\nheartbeat_timeout_ms = 600\n"
-
-static const char **many(size_t count) {
-    const char **ids = calloc(count, sizeof *ids);
-    CHECK(ids != NULL);
-    for (size_t i = 0; i < count; i++) {
-        char *id = malloc(16);
-        CHECK(id != NULL);
-        snprintf(id, 16, "user%zu", i);
-        ids[i] = id;
-    }
-    return ids;
-}
 
 /* The list of `client` is exactly these, oldest first. */
 static void check_list(Client *client, const char *const *ids, size_t count) {
@@ -29,7 +16,7 @@ static void check_list(Client *client, const char *const *ids, size_t count) {
 CASE(a_call_takes_a_hundred_ids_and_no_more, "R5.1: 0 and 101 are 6017") {
     Server *server = server_start("", "auto_register_on_mention = true");
     Client *alice = online(server, "alice");
-    const char **ids = many(101);
+    const char **ids = many_ids(101);
     CHECK_EQ(subscribe(alice, ids, 101)->code, TIM_ERR_INVALID_PARAMETERS);
     CHECK_EQ(subscribe(alice, NULL, 0)->code, TIM_ERR_INVALID_PARAMETERS);
     CHECK_EQ(list_of(alice)->item_count, 0);

@@ -93,7 +93,10 @@ void server_kill(Server *server);
 /* Starts it again on the same port after server_stop or server_kill. */
 void server_start_again(Server *server);
 
-/* Awaits a line of its log that holds `text`. */
+/* Whether a line of its log holds `text`. */
+int server_logged(const Server *server, const char *text);
+
+/* Awaits one. */
 void server_await_log(Server *server, const char *text);
 
 /* A UserSig made by `tim-presence-server sign`. */
@@ -154,6 +157,9 @@ Client *online_on(const Server *server, const char *user, const char *platform);
 
 /* An array of ids and its length, as two arguments. */
 #define IDS(...) (const char *[]){__VA_ARGS__}, sizeof((const char *[]){__VA_ARGS__}) / sizeof(const char *)
+
+/* `count` different ids: user0, user1, … */
+const char **many_ids(size_t count);
 
 /* Starts a call, which must be accepted. */
 Call *start_login(Client *client, const char *user, const char *sig);

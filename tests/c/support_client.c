@@ -256,6 +256,18 @@ Call *start_friends(Client *client) {
     return call;
 }
 
+const char **many_ids(size_t count) {
+    const char **ids = calloc(count, sizeof *ids);
+    CHECK(ids != NULL);
+    for (size_t i = 0; i < count; i++) {
+        char *id = malloc(32);
+        CHECK(id != NULL);
+        snprintf(id, 32, "user%zu", i);
+        ids[i] = id;
+    }
+    return ids;
+}
+
 static struct timespec deadline_from_now(void) {
     struct timespec at;
     clock_gettime(CLOCK_MONOTONIC, &at);

@@ -106,21 +106,22 @@ void server_start_again(Server *server) {
     launch(server);
 }
 
-void server_await_log(Server *server, const char *wanted) {
+int server_logged(const Server *server, const char *text) {
     char path[128], line[4096];
-    int64_t deadline = now_ms() + DEADLINE_MS;
+    int found = 0;
     path_in(server, "server.log", path, sizeof path);
-    do {
-        FILE *file = fopen(path, "r");
-        while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-            if (strstr(line, wanted) == NULL) continue;
-            fclose(file);
-            return;
-        }
-        if (file != NULL) fclose(file);
+    FILE *file = fopen(path, "r");
+    while (file != NULL && !found && fgets(line, sizeof line, file) != NULL) found = strstr(line, text) != NULL;
+    if (file != NULL) fclose(file);
+    return found;
+}
+
+void server_await_log(Server *server, const char *text) {
+    int64_t deadline = now_ms() + DEADLINE_MS;
+    while (!server_logged(server, text)) {
+        if (now_ms() > deadline) FAIL("the server logged no line with \"%s\"", text);
         nap();
-    } while (now_ms() < deadline);
-    FAIL("the server logged no line with \"%s\"", wanted);
+    }
 }
 
 void server_show_logs(void) {

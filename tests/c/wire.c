@@ -123,6 +123,9 @@ static Wire *wire_of(int fd) {
 Wire *wire_connect(const Server *server) {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)server->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     Wire *wire = wire_of(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    /* So that one that does not read is soon full. */
+    int few_bytes = 8 * 1024;
+    CHECK_EQ(setsockopt(wire->fd, SOL_SOCKET, SO_RCVBUF, &few_bytes, sizeof few_bytes), 0);
     if (connect(wire->fd, (struct sockaddr *)&to, sizeof to) != 0) FAIL("connect to %s: %s", server->address, strerror(errno));
     return wire;
 }

@@ -88,6 +88,32 @@ CASE(calls_past_the_queue_are_refused, "BUSY, and every accepted one still has i
     destroy(alice);
 }
 
+CASE(strings_and_lists_of_any_length, "what is too long is a result with 6017 or 7003, never a lost connection") {
+    enum { LONG = 4 * 1024 * 1024 };
+    Server *server = server_start("", "");
+    char *text = malloc(LONG + 1);
+    CHECK(text != NULL);
+    memset(text, 'x', LONG);
+    text[LONG] = 0;
+    Client *alice = client_new(server, "");
+    CHECK_EQ(login(alice, text, user_sig("alice", 3600))->code, TIM_ERR_INVALID_USER_ID);
+    int32_t code = login(alice, "alice", text)->code;
+    if (code != TIM_ERR_USER_SIG_INVALID && code != TIM_ERR_INVALID_PARAMETERS) FAIL("a UserSig of 4 MiB: %d", (int)code);
+    CHECK_EQ(login(alice, "alice", user_sig("alice", 3600))->code, 0);
+    CHECK_EQ(set_status(alice, text)->code, TIM_ERR_INVALID_PARAMETERS);
+    Result *one_long_id = query(alice, IDS(text));
+    if (one_long_id->code != TIM_ERR_INVALID_USER_ID && one_long_id->code != TIM_ERR_INVALID_PARAMETERS)
+        FAIL("an id of 4 MiB: %d", (int)one_long_id->code);
+    const char **ids = many_ids(100000);
+    CHECK_EQ(query(alice, ids, 100000)->code, TIM_ERR_INVALID_PARAMETERS);
+    CHECK_EQ(subscribe(alice, ids, 100000)->code, TIM_ERR_INVALID_PARAMETERS);
+    CHECK_EQ(unsubscribe(alice, ids, 100000)->code, TIM_ERR_INVALID_PARAMETERS);
+    /* Through all of it, one connection. */
+    await_event(alice, EVENT_CONNECTION, TIM_CONNECTION_CONNECTED);
+    fence(alice);
+    CHECK_EQ(events_of(alice, EVENT_CONNECTION, TIM_CONNECTION_DISCONNECTED), 0);
+}
+
 /* ---- listeners ---- */
 
 static sem_t freed, told;

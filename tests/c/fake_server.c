@@ -42,8 +42,13 @@ int fake_read(Wire *wire, Request *request) {
     } while (frame.length == 0);
     request->id = field_of(frame.bytes, frame.length, 1).number;
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
-        if (!field_of(frame.bytes, frame.length, bodies[i]).present) continue;
+        Field body = field_of(frame.bytes, frame.length, bodies[i]);
+        if (!body.present) continue;
         request->body = bodies[i];
+        if (bodies[i] != CLIENT_LOGIN) return 1;
+        Field instance = field_of(body.bytes, body.length, 5);
+        snprintf(request->instance, sizeof request->instance, "%.*s", (int)instance.length, (const char *)instance.bytes);
+        request->session = field_of(body.bytes, body.length, 6).number;
         return 1;
     }
     FAIL("the client sent a request that the test does not know");

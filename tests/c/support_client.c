@@ -401,6 +401,15 @@ void check_silence(Client *client, const char *user) {
     FAIL("%s was told %zu times about %s, which it should not have been", client->user, count, user);
 }
 
+size_t events_of(Client *client, EventKind kind, int32_t code) {
+    size_t count = 0;
+    pthread_mutex_lock(&client->lock);
+    for (size_t i = client->next; i < client->event_count; i++)
+        count += client->events[i].kind == kind && client->events[i].code == code;
+    pthread_mutex_unlock(&client->lock);
+    return count;
+}
+
 void skip_events(Client *client) {
     pthread_mutex_lock(&client->lock);
     client->next = client->event_count;

@@ -80,6 +80,9 @@ typedef struct FakeServer {
 typedef struct Request {
     uint64_t id;
     uint32_t body; /* CLIENT_… */
+    /* Of a login: */
+    char instance[65];
+    uint64_t session;
 } Request;
 
 FakeServer *fake_listen(void);

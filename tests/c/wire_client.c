@@ -161,3 +161,91 @@ CASE(heartbeats_without_an_echo, "R8.6: the server counts as gone after request_
     Wire *next = comes_back(server, wire);
     check_alive(next, alice, "bob", 1);
 }
+
+/* ---- what a data directory keeps ---- */
+
+static char data_dir[] = "/tmp/tim-test-data-XXXXXX";
+static char data_dir_option[64];
+
+static void make_data_dir(void) {
+    CHECK(mkdtemp(data_dir) != NULL);
+    snprintf(data_dir_option, sizeof data_dir_option, "\"data_dir\":\"%s\"", data_dir);
+}
+
+static void remove_data_dir(void) {
+    char command[64];
+    snprintf(command, sizeof command, "rm -rf %s", data_dir);
+    CHECK_EQ(system(command), 0);
+}
+
+/* Accepts a client, answers its login, and hands out what it said. */
+static Wire *accept_login(FakeServer *server, Request *request) {
+    Wire *wire = fake_accept(server);
+    CHECK(fake_read(wire, request));
+    CHECK_EQ(request->body, CLIENT_LOGIN);
+    fake_login_reply(wire, request->id, 120000);
+    return wire;
+}
+
+CASE(a_device_survives_its_process, "R1.3: the same instance with a data directory, another while that is in use, and another without") {
+    make_data_dir();
+    FakeServer *server = fake_listen();
+    Request first, second, in_use, without;
+    Client *alice = client_at(server->address, data_dir_option);
+    Call *call = start_login(alice, "alice", "sig");
+    accept_login(server, &first);
+    CHECK_EQ(finish(call)->code, 0);
+    Client *other = client_at(server->address, data_dir_option);
+    call = start_login(other, "alice", "sig");
+    accept_login(server, &in_use);
+    CHECK_EQ(finish(call)->code, 0);
+    CHECK(strcmp(first.instance, in_use.instance) != 0);
+    destroy(other);
+    destroy(alice);
+    Client *again = client_at(server->address, data_dir_option);
+    call = start_login(again, "alice", "sig");
+    accept_login(server, &second);
+    CHECK_EQ(finish(call)->code, 0);
+    CHECK_STR(second.instance, first.instance);
+    Client *homeless = client_at(server->address, "");
+    call = start_login(homeless, "alice", "sig");
+    accept_login(server, &without);
+    CHECK_EQ(finish(call)->code, 0);
+    CHECK(strcmp(first.instance, without.instance) != 0);
+    destroy(again);
+    remove_data_dir();
+}
+
+CASE(a_logout_without_a_connection_is_said_later, "R8.8: at the next chance, by whoever has the data directory") {
+    make_data_dir();
+    FakeServer *server = fake_listen();
+    Client *alice = client_at(server->address, data_dir_option);
+    wire_close(fake_online(server, alice, "alice", 1));
+    await_event(alice, EVENT_CONNECTION, TIM_CONNECTION_DISCONNECTED);
+    CHECK_EQ(logout_of(alice)->code, 0);
+    destroy(alice);
+    /* A later process of the same device; nobody logs in. Connections of the first are still in the queue of the server. */
+    Client *later = client_at(server->address, data_dir_option);
+    for (;;) {
+        Request request;
+        Wire *wire = fake_accept(server);
+        if (!fake_read(wire, &request)) continue;
+        CHECK_EQ(request.body, CLIENT_LOGIN);
+        CHECK_EQ(request.session, 1);
+        fake_login_reply(wire, request.id, 120000);
+        if (!fake_read(wire, &request)) continue;
+        CHECK_EQ(request.body, CLIENT_LOGOUT);
+        fake_reply(wire, request.id, 0);
+        break;
+    }
+    destroy(later);
+    remove_data_dir();
+}
+
+CASE(a_data_directory_that_cannot_be, "DATA_DIR, at once") {
+    TimClient client = 77;
+    char options[160];
+    snprintf(options, sizeof options, "{\"server\":\"tim://127.0.0.1:1\",\"sdk_app_id\":1,\"data_dir\":\"/proc/no/such/place\"}");
+    REFUSED(timClientCreate(options, &client), TIM_ERR_DATA_DIR);
+    CHECK_EQ(client, 77);
+}

@@ -121,10 +121,10 @@ enum class ConnectionState : std::int32_t {
 
 /** Whether somebody is logged in. */
 enum class LoginState : std::int32_t {
-  LoggedOut = TIM_LOGIN_LOGGED_OUT,    /**< Nobody. */
-  LoggingIn = TIM_LOGIN_LOGGING_IN,    /**< A login is on its way. */
-  LoggedIn = TIM_LOGIN_LOGGED_IN,      /**< Somebody, connected or about to be again. */
-  LoggingOut = TIM_LOGIN_LOGGING_OUT   /**< A logout is on its way. */
+  LoggedOut = TIM_LOGIN_LOGGED_OUT,  /**< Nobody. */
+  LoggingIn = TIM_LOGIN_LOGGING_IN,  /**< A login is on its way. */
+  LoggedIn = TIM_LOGIN_LOGGED_IN,    /**< Somebody, connected or about to be again. */
+  LoggingOut = TIM_LOGIN_LOGGING_OUT /**< A logout is on its way. */
 };
 
 /** How much a line of the log matters. */
@@ -396,9 +396,7 @@ template <class Copy> Expected<std::string> text_from(std::size_t capacity, Copy
 
 /* What a Client, its ClientRefs and its callbacks share. */
 struct Core {
-  explicit Core(TimClient client) : handle(client) {}
-
-  const TimClient handle;
+  TimClient handle = 0; /* set before anybody else knows the Core, and then never changed */
   /* The Client was destroyed in a callback of its own, so somebody else must complete that: see ClientRef::poll. */
   std::atomic<bool> abandoned{false};
   std::mutex mutex;
@@ -449,7 +447,9 @@ template <class Body> void guarded(Core &core, Body body) noexcept {
 /* The functions that C calls. That they are not `extern "C"` is without effect on every compiler that C and C++ share
  * a calling convention on, and spares the program a dozen global names. */
 
-template <class Function> void free_listener(void *user_data) noexcept { delete static_cast<Listener<Function> *>(user_data); }
+template <class Function> void free_listener(void *user_data) noexcept {
+  delete static_cast<Listener<Function> *>(user_data);
+}
 
 inline void result_came(const TimResult *result, void *user_data) noexcept {
   const std::unique_ptr<Listener<ResultCallback>> listener(static_cast<Listener<ResultCallback> *>(user_data));
@@ -530,3 +530,596 @@ inline void append_json(std::string &json, std::string_view text) {
 
 } // namespace detail
 
+/* ================================================================================================
+ * Clients.
+ * ================================================================================================ */
+
+/** A client's number in the C interface: for calling C functions. Not to be confused with a ServerHandle. */
+struct ClientHandle {
+  /** What C calls a TimClient; 0 is none. */
+  TimClient value = 0;
+};
+
+/** Where callbacks run. */
+enum class Delivery {
+  Thread, /**< On a thread of the client's own: the default. */
+  Shared, /**< On one thread for all such clients of the process. */
+  Poll    /**< Inside ClientRef::poll. */
+};
+
+/** The options of a client: docs/C_API.md, "Options of a client". What is not set has the default from there. */
+struct ClientOptions {
+  /** Where the server is: "tim://host:port". Required. */
+  std::string server{};
+  /** The app: 1 to 2^53-1. Required. */
+  std::uint64_t sdk_app_id = 0;
+  /** The kind of device, such as "Linux"; the default is the system's. */
+  std::optional<std::string> platform{};
+  /** A folder for the identity of the device. */
+  std::optional<std::string> data_dir{};
+  /** Where callbacks run. */
+  std::optional<Delivery> delivery{};
+  /** How many results may be outstanding before calls answer TIM_ERR_BUSY. */
+  std::optional<std::uint32_t> queue_max{};
+  /** Whether a subscription list that the server cleared meanwhile is put back. */
+  std::optional<bool> restore_subscriptions{};
+  /** When a first login gives up. */
+  std::optional<std::chrono::milliseconds> login_timeout{};
+  /** How long the server may take to answer before it counts as gone. */
+  std::optional<std::chrono::milliseconds> request_timeout{};
+  /** How long a call waits for a connection. */
+  std::optional<std::chrono::milliseconds> disconnected_wait{};
+  /** How long one attempt to connect may take. */
+  std::optional<std::chrono::milliseconds> connect_timeout{};
+  /** When a logout completes without the server's answer. */
+  std::optional<std::chrono::milliseconds> logout_timeout{};
+  /** The bound of the first wait before reconnecting. */
+  std::optional<std::chrono::milliseconds> backoff_base{};
+  /** The bound of any such wait. */
+  std::optional<std::chrono::milliseconds> backoff_max{};
+
+  /** The options as the JSON object that C takes. */
+  std::string to_json() const {
+    std::string json = "{\"server\": ";
+    detail::append_json(json, server);
+    json += ", \"sdk_app_id\": " + std::to_string(sdk_app_id);
+    append(json, "platform", platform);
+    append(json, "data_dir", data_dir);
+    append(json, "delivery", delivery);
+    append(json, "queue_max", queue_max);
+    append(json, "restore_subscriptions", restore_subscriptions);
+    append(json, "login_timeout_ms", login_timeout);
+    append(json, "request_timeout_ms", request_timeout);
+    append(json, "disconnected_wait_ms", disconnected_wait);
+    append(json, "connect_timeout_ms", connect_timeout);
+    append(json, "logout_timeout_ms", logout_timeout);
+    append(json, "backoff_base_ms", backoff_base);
+    append(json, "backoff_max_ms", backoff_max);
+    return json += '}';
+  }
+
+private:
+  template <class Value> static void append(std::string &json, const char *key, const std::optional<Value> &value) {
+    if (!value) return;
+    ((json += ", \"") += key) += "\": ";
+    append_value(json, *value);
+  }
+  static void append_value(std::string &json, const std::string &value) { detail::append_json(json, value); }
+  static void append_value(std::string &json, std::uint32_t value) { json += std::to_string(value); }
+  static void append_value(std::string &json, bool value) { json += value ? "true" : "false"; }
+  static void append_value(std::string &json, std::chrono::milliseconds value) {
+    json += std::to_string(value.count());
+  }
+  static void append_value(std::string &json, Delivery value) {
+    json += value == Delivery::Poll ? "\"poll\"" : value == Delivery::Shared ? "\"shared\"" : "\"thread\"";
+  }
+};
+
+namespace detail {
+
+/* A call on its way: what is wrong with its arguments, and the C function with all of them but done and user_data. Lives
+ * no longer than the arguments do. */
+template <class Start> struct Call {
+  Error arguments;
+  Start start;
+};
+
+template <class Start> Call<Start> call(Error arguments, Start start) {
+  return Call<Start>{std::move(arguments), std::move(start)};
+}
+
+inline auto login(TimClient client, const std::string &user_id, const std::string &user_sig) {
+  return call(checked({{"user_id", user_id}, {"user_sig", user_sig}}),
+              [client, &user_id, &user_sig](TimResultFn done, void *user_data) {
+                return timLogin(client, user_id.c_str(), user_sig.c_str(), done, user_data);
+              });
+}
+
+/* timRenewUserSig or timSetSelfStatus. */
+template <class Function>
+auto with_text(Function function, TimClient client, const char *name, const std::string &text) {
+  return call(checked({{name, text}}), [function, client, &text](TimResultFn done, void *user_data) {
+    return function(client, text.c_str(), done, user_data);
+  });
+}
+
+/* timGetUserStatus, timSubscribeUserStatus or timUnsubscribeUserStatus. */
+template <class Function>
+auto with_users(Function function, TimClient client, const std::vector<std::string> &user_ids) {
+  Error arguments;
+  std::vector<const char *> pointers;
+  pointers.reserve(user_ids.size() + 1); /* so that data() is not NULL for none, which would mean: all */
+  for (const std::string &user_id : user_ids) {
+    if (arguments.ok()) arguments = checked({{"user_ids", user_id}});
+    pointers.push_back(user_id.c_str());
+  }
+  return call(std::move(arguments),
+              [function, client, pointers = std::move(pointers)](TimResultFn done, void *user_data) {
+                return function(client, pointers.data(), pointers.size(), done, user_data);
+              });
+}
+
+inline auto unsubscribe_all(TimClient client) {
+  return call(Error{}, [client](TimResultFn done, void *user_data) {
+    return timUnsubscribeUserStatus(client, nullptr, 0, done, user_data);
+  });
+}
+
+/* timLogout, timGetSubscriptions or timGetFriends. */
+template <class Function> auto plain(Function function, TimClient client) {
+  return call(Error{},
+              [function, client](TimResultFn done, void *user_data) { return function(client, done, user_data); });
+}
+
+} // namespace detail
+
+/**
+ * A name of a client: every call can be made through it, and it owns nothing.
+ *
+ * Copy it freely; it may outlive the Client, and then every call answers TIM_ERR_INVALID_HANDLE. One that was made
+ * without a client answers that too. Except poll, no member waits.
+ */
+class ClientRef {
+public:
+  /** A name of no client. */
+  ClientRef() noexcept = default;
+
+  /** Whether it names a client, living or gone. */
+  explicit operator bool() const noexcept { return core_ != nullptr; }
+  /** The client's number in C; 0 if it names none. */
+  ClientHandle handle() const noexcept { return ClientHandle{core_ ? core_->handle : 0}; }
+
+  /**
+   * Logs a user in. See timLogin for results and what follows.
+   * @param user_id   The user: 1 to 32 bytes of printable ASCII.
+   * @param user_sig  The UserSig that your backend made.
+   * @return The result, once it is there.
+   */
+  [[nodiscard]] std::future<Result> login(const std::string &user_id, const std::string &user_sig) const {
+    return promised(detail::login(handle().value, user_id, user_sig));
+  }
+  /** As the other login; done may be empty. @return Whether the call was accepted. */
+  Error login(const std::string &user_id, const std::string &user_sig, ResultCallback done) const {
+    return called_back(std::move(done), detail::login(handle().value, user_id, user_sig));
+  }
+
+  /** Logs the user out. See timLogout. @return The result, once it is there. */
+  [[nodiscard]] std::future<Result> logout() const { return promised(detail::plain(timLogout, handle().value)); }
+  /** As the other logout; done may be empty. @return Whether the call was accepted. */
+  Error logout(ResultCallback done) const {
+    return called_back(std::move(done), detail::plain(timLogout, handle().value));
+  }
+
+  /** Replaces the UserSig before it expires. See timRenewUserSig. @return The result, once it is there. */
+  [[nodiscard]] std::future<Result> renew_user_sig(const std::string &user_sig) const {
+    return promised(detail::with_text(timRenewUserSig, handle().value, "user_sig", user_sig));
+  }
+  /** As the other renew_user_sig; done may be empty. @return Whether the call was accepted. */
+  Error renew_user_sig(const std::string &user_sig, ResultCallback done) const {
+    return called_back(std::move(done), detail::with_text(timRenewUserSig, handle().value, "user_sig", user_sig));
+  }
+
+  /** Sets the custom status, at most 100 bytes; "" clears it. See timSetSelfStatus. @return The result, once it is there. */
+  [[nodiscard]] std::future<Result> set_self_status(const std::string &custom_status) const {
+    return promised(detail::with_text(timSetSelfStatus, handle().value, "custom_status", custom_status));
+  }
+  /** As the other set_self_status; done may be empty. @return Whether the call was accepted. */
+  Error set_self_status(const std::string &custom_status, ResultCallback done) const {
+    return called_back(std::move(done),
+                       detail::with_text(timSetSelfStatus, handle().value, "custom_status", custom_status));
+  }
+
+  /** Asks for the status of 1 to 500 users. See timGetUserStatus. @return The result, once it is there. */
+  [[nodiscard]] std::future<Result> user_status(const std::vector<std::string> &user_ids) const {
+    return promised(detail::with_users(timGetUserStatus, handle().value, user_ids));
+  }
+  /** As the other user_status; done may be empty. @return Whether the call was accepted. */
+  Error user_status(const std::vector<std::string> &user_ids, ResultCallback done) const {
+    return called_back(std::move(done), detail::with_users(timGetUserStatus, handle().value, user_ids));
+  }
+
+  /** Subscribes to 1 to 100 users. See timSubscribeUserStatus. @return The result, once it is there. */
+  [[nodiscard]] std::future<Result> subscribe(const std::vector<std::string> &user_ids) const {
+    return promised(detail::with_users(timSubscribeUserStatus, handle().value, user_ids));
+  }
+  /** As the other subscribe; done may be empty. @return Whether the call was accepted. */
+  Error subscribe(const std::vector<std::string> &user_ids, ResultCallback done) const {
+    return called_back(std::move(done), detail::with_users(timSubscribeUserStatus, handle().value, user_ids));
+  }
+
+  /**
+   * Ends subscriptions to 1 to 100 users. See timUnsubscribeUserStatus.
+   * @param user_ids  The users. An empty list is TIM_ERR_INVALID_ARGUMENT, not all: see unsubscribe_all.
+   * @return The result, once it is there.
+   */
+  [[nodiscard]] std::future<Result> unsubscribe(const std::vector<std::string> &user_ids) const {
+    return promised(detail::with_users(timUnsubscribeUserStatus, handle().value, user_ids));
+  }
+  /** As the other unsubscribe; done may be empty. @return Whether the call was accepted. */
+  Error unsubscribe(const std::vector<std::string> &user_ids, ResultCallback done) const {
+    return called_back(std::move(done), detail::with_users(timUnsubscribeUserStatus, handle().value, user_ids));
+  }
+
+  /** Ends all subscriptions. @return The result, once it is there. */
+  [[nodiscard]] std::future<Result> unsubscribe_all() const {
+    return promised(detail::unsubscribe_all(handle().value));
+  }
+  /** As the other unsubscribe_all; done may be empty. @return Whether the call was accepted. */
+  Error unsubscribe_all(ResultCallback done) const {
+    return called_back(std::move(done), detail::unsubscribe_all(handle().value));
+  }
+
+  /** Lists the subscriptions: user_id of the items, oldest first. @return The result, once it is there. */
+  [[nodiscard]] std::future<Result> subscriptions() const {
+    return promised(detail::plain(timGetSubscriptions, handle().value));
+  }
+  /** As the other subscriptions; done may be empty. @return Whether the call was accepted. */
+  Error subscriptions(ResultCallback done) const {
+    return called_back(std::move(done), detail::plain(timGetSubscriptions, handle().value));
+  }
+
+  /** Lists the friends: user_id of the items. @return The result, once it is there. */
+  [[nodiscard]] std::future<Result> friends() const { return promised(detail::plain(timGetFriends, handle().value)); }
+  /** As the other friends; done may be empty. @return Whether the call was accepted. */
+  Error friends(ResultCallback done) const {
+    return called_back(std::move(done), detail::plain(timGetFriends, handle().value));
+  }
+
+  /** Whether somebody is logged in. */
+  Expected<LoginState> login_state() const {
+    std::int32_t state = 0;
+    const std::int32_t code = timGetLoginState(handle().value, &state);
+    if (code != TIM_OK) return detail::error_of(code);
+    return static_cast<LoginState>(state);
+  }
+  /** Who is logged in or logging in; "" when nobody is. */
+  Expected<std::string> login_user() const {
+    return detail::text_from(33, [this](char *buf, std::size_t capacity, std::size_t *needed) {
+      return timGetLoginUser(handle().value, buf, capacity, needed);
+    });
+  }
+  /** What time the server has, as reckoned from the last login; the epoch (0) before the first. */
+  Expected<ServerTime> server_time() const {
+    std::int64_t ms = 0;
+    const std::int32_t code = timGetServerTime(handle().value, &ms);
+    if (code != TIM_OK) return detail::error_of(code);
+    return ServerTime(std::chrono::milliseconds(ms));
+  }
+  /** Tells the client that the network changed or came back: if it waits to reconnect, it tries at once. */
+  Error notify_network_changed() const { return detail::error_of(timNotifyNetworkChanged(handle().value)); }
+
+  /** Sets who is told of changes of status; empty removes. See timSetUserStatusChangedCallback. */
+  Error on_status_changed(StatusCallback on_changed) const {
+    return listen(std::move(on_changed), detail::status_changed, timSetUserStatusChangedCallback);
+  }
+  /** Sets who is told how the connection is; empty removes. See timSetConnectionStateCallback. */
+  Error on_connection_state(ConnectionCallback on_state) const {
+    return listen(std::move(on_state), detail::connection_changed, timSetConnectionStateCallback);
+  }
+  /** Sets who is told that the server logged this client out; empty removes. See timSetKickedOfflineCallback. */
+  Error on_kicked_offline(KickedCallback on_kicked) const {
+    return listen(std::move(on_kicked), detail::kicked, timSetKickedOfflineCallback);
+  }
+  /** Sets who is told that the UserSig expired; empty removes. See timSetUserSigExpiredCallback. */
+  Error on_user_sig_expired(Callback on_expired) const {
+    return listen(std::move(on_expired), detail::happened, timSetUserSigExpiredCallback);
+  }
+  /** Sets who is told of subscriptions that fell off the full list; empty removes. See timSetSubscriptionEvictedCallback. */
+  Error on_subscription_evicted(EvictedCallback on_evicted) const {
+    return listen(std::move(on_evicted), detail::evicted, timSetSubscriptionEvictedCallback);
+  }
+  /** Sets who receives the log, from a level on; empty removes. See timSetLogCallback. */
+  Error on_log(LogLevel level, LogCallback on_line) const {
+    return listen(std::move(on_line), detail::logged,
+                  [level](TimClient client, TimLogFn function, void *user_data, TimFreeFn free_user_data) {
+                    return timSetLogCallback(client, static_cast<std::int32_t>(level), function, user_data,
+                                             free_user_data);
+                  });
+  }
+  /** Sets what runs on the callback thread as it starts and ends; either may be empty, both remove. See timSetThreadHooks. */
+  Error on_thread(Callback on_start, Callback on_stop) const {
+    if (!on_start && !on_stop)
+      return detail::error_of(timSetThreadHooks(handle().value, nullptr, nullptr, nullptr, nullptr));
+    const TimThreadFn start = on_start ? detail::thread_started : nullptr;
+    const TimThreadFn stop = on_stop ? detail::thread_stops : nullptr;
+    using Hooks = detail::Listener<detail::ThreadHooks>;
+    return handed_over(new_listener(detail::ThreadHooks{std::move(on_start), std::move(on_stop)}), [&](Hooks *hooks) {
+      return timSetThreadHooks(handle().value, start, stop, hooks, detail::free_listener<detail::ThreadHooks>);
+    });
+  }
+  /**
+   * Sets who receives what another callback of this client threw; empty removes, and then std::terminate is called.
+   *
+   * Called on the thread of the callback that threw, right after it. What it throws itself ends the program.
+   */
+  Error on_exception(ExceptionCallback on_exception) const {
+    std::int32_t state = 0;
+    Error error = detail::error_of(timGetLoginState(handle().value, &state)); /* whether the client is there */
+    if (!error.ok()) return error;
+    auto replacement = on_exception ? std::make_shared<const ExceptionCallback>(std::move(on_exception)) : nullptr;
+    const std::lock_guard<std::mutex> lock(core_->mutex);
+    core_->on_exception.swap(replacement);
+    return error;
+  }
+
+  /**
+   * Runs callbacks that wait, on this thread; for a client made with Delivery::Poll. See timPoll.
+   *
+   * A callback may destroy the Client: the rest of it is then completed by this call before it returns.
+   *
+   * @param max_events  How many callbacks to run at most; 0 for as many as wait.
+   * @param timeout     How long to wait for the first; 0 or less does not wait.
+   * @return How many ran; TIM_ERR_CLOSED when the client is gone.
+   */
+  Expected<std::size_t> poll(std::size_t max_events, std::chrono::milliseconds timeout) const {
+    const std::shared_ptr<detail::Core> core = core_; /* a callback may destroy *this */
+    std::size_t handled = 0;
+    const std::int32_t code = timPoll(core ? core->handle : 0, max_events, detail::clamped(timeout), &handled);
+    if (core && core->abandoned.load() && code != TIM_ERR_WOULD_DEADLOCK) {
+      detail::end(*core);
+      return Error{TIM_ERR_CLOSED, timErrorMessage(TIM_ERR_CLOSED), std::chrono::milliseconds(0)};
+    }
+    if (code != TIM_OK) return detail::error_of(code);
+    return handled;
+  }
+  /** A file descriptor that is readable while callbacks wait; for Delivery::Poll. It belongs to the client. See timGetWakeFd. */
+  Expected<int> wake_fd() const {
+    std::int32_t fd = -1;
+    const std::int32_t code = timGetWakeFd(handle().value, &fd);
+    if (code != TIM_OK) return detail::error_of(code);
+    return static_cast<int>(fd);
+  }
+  /**
+   * Sets who is signalled, on a thread of the library, when callbacks wait; for Delivery::Poll; empty removes. It may
+   * only signal: no call of this library. See timSetWakeCallback.
+   */
+  Error on_wake(Callback on_wake) const { return listen(std::move(on_wake), detail::happened, timSetWakeCallback); }
+
+protected:
+  /** @cond */
+  explicit ClientRef(std::shared_ptr<detail::Core> core) noexcept : core_(std::move(core)) {}
+
+  template <class Function> std::unique_ptr<detail::Listener<Function>> new_listener(Function function) const {
+    return std::unique_ptr<detail::Listener<Function>>(new detail::Listener<Function>{core_, std::move(function)});
+  }
+
+  /* Gives an object to C as user_data: it is C's if, and only if, the call was accepted. */
+  template <class Object, class Call> static Error handed_over(std::unique_ptr<Object> object, Call call) {
+    const Error error = detail::error_of(call(object.get()));
+    if (error.ok()) static_cast<void>(object.release()); /* C's own callback may have deleted it already */
+    return error;
+  }
+
+  std::shared_ptr<detail::Core> core_;
+  /** @endcond */
+
+private:
+  template <class Function, class CFunction, class Setter>
+  Error listen(Function function, CFunction *c_function, Setter setter) const {
+    const TimClient client = handle().value;
+    if (!function) return detail::error_of(setter(client, nullptr, nullptr, nullptr));
+    return handed_over(new_listener(std::move(function)), [&](detail::Listener<Function> *listener) {
+      return setter(client, c_function, listener, detail::free_listener<Function>);
+    });
+  }
+
+  template <class Start> Error called_back(ResultCallback done, detail::Call<Start> call) const {
+    if (!call.arguments.ok()) return std::move(call.arguments);
+    if (!done) return detail::error_of(call.start(nullptr, nullptr));
+    return handed_over(new_listener(std::move(done)), [&](detail::Listener<ResultCallback> *listener) {
+      return call.start(detail::result_came, listener);
+    });
+  }
+
+  template <class Start> std::future<Result> promised(detail::Call<Start> call) const {
+    auto promise = std::make_unique<std::promise<Result>>();
+    std::future<Result> future = promise->get_future();
+    Error error = std::move(call.arguments);
+    if (error.ok()) {
+      error = detail::error_of(call.start(detail::promise_kept, promise.get()));
+      if (error.ok()) {
+        static_cast<void>(promise.release()); /* C's now, and promise_kept deletes it */
+        return future;
+      }
+    }
+    promise->set_value(Result{std::move(error), {}, {}});
+    return future;
+  }
+};
+
+/** One client, and its owner: see the head of this file. Everything it can do is in ClientRef. */
+class Client : public ClientRef {
+public:
+  /** No client yet. */
+  Client() noexcept = default;
+  /** Takes the client; other has none afterwards. */
+  Client(Client &&other) noexcept = default;
+  /** Ends the client that it has, as the destructor does, and takes the other's. */
+  Client &operator=(Client &&other) noexcept {
+    Client ended(std::move(other));
+    core_.swap(ended.core_);
+    return *this;
+  }
+  Client(const Client &) = delete;
+  Client &operator=(const Client &) = delete;
+
+  /**
+   * Ends the client and waits for as long as its callbacks run. Its results that are still pending come before that,
+   * with TIM_ERR_SHUTDOWN. To wait only so long, call close first. In a callback of the client itself, and with
+   * Delivery::Shared in one of any client that shares the thread, the end only begins here.
+   */
+  ~Client() {
+    if (core_) detail::end(*core_);
+  }
+
+  /**
+   * Creates a client. Nothing is connected before login.
+   * @param options  What it is made with.
+   * @return The client; what timClientCreate refuses; TIM_ERR_ABI_MISMATCH if the library is not of this header.
+   */
+  static Expected<Client> create(const ClientOptions &options) { return create_from_json(options.to_json()); }
+  /** As create. @param options_json  The options as a JSON object. @return As create. */
+  static Expected<Client> create_from_json(const std::string &options_json) {
+    Error error = detail::checked({{"options_json", options_json}});
+    if (error.ok()) error = detail::error_of(timCheckAbi(TIM_ABI_MAJOR, TIM_ABI_MINOR));
+    if (!error.ok()) return error;
+    Client client(std::make_shared<detail::Core>());
+    const std::int32_t code = timClientCreate(options_json.c_str(), &client.core_->handle);
+    if (code != TIM_OK) return detail::error_of(code);
+    return client;
+  }
+
+  /** A name of this client that may be copied and outlive it: for callbacks. */
+  ClientRef ref() const { return *this; }
+
+  /**
+   * Ends the client and waits, but only so long. See timClientDestroy.
+   * @param timeout  How long to wait; 0 only starts the end.
+   * @return TIM_OK: the client is gone, and the destructor has nothing left to do. TIM_ERR_TIMEOUT: it ends in the
+   *     background; call again, or the destructor waits. TIM_ERR_WOULD_DEADLOCK in a callback: use close_async.
+   */
+  Error close(std::chrono::milliseconds timeout) const {
+    return detail::error_of(timClientDestroy(handle().value, detail::clamped(timeout)));
+  }
+
+  /**
+   * Starts to end the client and returns at once: for callbacks. See timClientDestroyAsync.
+   * @param closed  Called once when the client is gone; may be empty.
+   * @return Whether it was accepted; TIM_ERR_CLOSED if it is ending already.
+   */
+  Error close_async(Callback closed) const {
+    if (!closed) return detail::error_of(timClientDestroyAsync(handle().value, nullptr, nullptr));
+    return handed_over(new_listener(std::move(closed)), [&](detail::Listener<Callback> *listener) {
+      return timClientDestroyAsync(handle().value, detail::closed, listener);
+    });
+  }
+
+private:
+  explicit Client(std::shared_ptr<detail::Core> core) noexcept : ClientRef(std::move(core)) {}
+};
+
+/* ================================================================================================
+ * The embedded server, the table of errors, the version.
+ * ================================================================================================ */
+
+/** A server's number in the C interface. Not to be confused with a ClientHandle. */
+struct ServerHandle {
+  /** What C calls a TimServer; 0 is none. */
+  TimServer value = 0;
+};
+
+/** A presence server inside this process, and its owner. Builds without it answer TIM_ERR_UNSUPPORTED. */
+class Server {
+public:
+  /** No server yet. */
+  Server() noexcept = default;
+  /** Takes the server; other has none afterwards. */
+  Server(Server &&other) noexcept : handle_(std::exchange(other.handle_, ServerHandle{})) {}
+  /** Stops the server that it has, as the destructor does, and takes the other's. */
+  Server &operator=(Server &&other) noexcept {
+    Server stopped(std::move(other));
+    std::swap(handle_, stopped.handle_);
+    return *this;
+  }
+  Server(const Server &) = delete;
+  Server &operator=(const Server &) = delete;
+  /** Stops the server and waits up to ten seconds for its threads, which run no code of yours. */
+  ~Server() {
+    if (handle_.value != 0) static_cast<void>(timServerStop(handle_.value, 10000));
+  }
+
+  /**
+   * Starts a server. When this returns, it accepts connections.
+   * @param options_json  A JSON object: docs/C_API.md, "Options of the embedded server".
+   * @return The server; what timServerStart refuses; TIM_ERR_ABI_MISMATCH if the library is not of this header.
+   */
+  static Expected<Server> start(const std::string &options_json = "{}") {
+    Error error = detail::checked({{"options_json", options_json}});
+    if (error.ok()) error = detail::error_of(timCheckAbi(TIM_ABI_MAJOR, TIM_ABI_MINOR));
+    if (!error.ok()) return error;
+    Server server;
+    const std::int32_t code = timServerStart(options_json.c_str(), &server.handle_.value);
+    if (code != TIM_OK) return detail::error_of(code);
+    return server;
+  }
+
+  /** Whether it has a server. */
+  explicit operator bool() const noexcept { return handle_.value != 0; }
+  /** The server's number in C; 0 if it has none. */
+  ServerHandle handle() const noexcept { return handle_; }
+
+  /** Where it listens, as ClientOptions::server wants it. */
+  Expected<std::string> address() const {
+    return detail::text_from(64, [this](char *buf, std::size_t capacity, std::size_t *needed) {
+      return timServerAddress(handle_.value, buf, capacity, needed);
+    });
+  }
+
+  /**
+   * Makes a UserSig for a user of the server's app, as a backend would.
+   * @param user_id  The user: 1 to 32 bytes of printable ASCII.
+   * @param valid    For how long from now on; at least 1 s.
+   * @return The UserSig; what timServerIssueUserSig refuses.
+   */
+  Expected<std::string> issue_user_sig(const std::string &user_id, std::chrono::seconds valid) const {
+    Error error = detail::checked({{"user_id", user_id}});
+    if (!error.ok()) return error;
+    constexpr auto longest = std::numeric_limits<std::uint32_t>::max();
+    const std::uint32_t valid_s = valid.count() <= 0 ? 0
+                                  : valid.count() >= static_cast<std::chrono::seconds::rep>(longest)
+                                      ? longest
+                                      : static_cast<std::uint32_t>(valid.count());
+    return detail::text_from(1024, [&](char *buf, std::size_t capacity, std::size_t *needed) {
+      return timServerIssueUserSig(handle_.value, user_id.c_str(), valid_s, buf, capacity, needed);
+    });
+  }
+
+  /** Stops the server and waits so long for its threads; it has none afterwards, whatever is returned. See timServerStop. */
+  Error stop(std::chrono::milliseconds timeout) {
+    const ServerHandle stopped = std::exchange(handle_, ServerHandle{});
+    return detail::error_of(timServerStop(stopped.value, detail::clamped(timeout)));
+  }
+
+private:
+  ServerHandle handle_{};
+};
+
+/** Every error there is. See timErrorTable. */
+inline std::vector<ErrorDescription> error_table() {
+  const TimErrorDesc *const *rows = nullptr;
+  std::size_t count = 0;
+  std::vector<ErrorDescription> table;
+  if (timErrorTable(&rows, &count) != TIM_OK) return table; /* it fails for NULL alone */
+  table.reserve(count);
+  for (std::size_t i = 0; i < count; ++i)
+    table.push_back({rows[i]->code, rows[i]->flags, rows[i]->name, rows[i]->message, rows[i]->details});
+  return table;
+}
+
+/** The version of the library that the program runs with, such as "0.1.0". Static. */
+inline const char *version() noexcept { return timVersion(); }
+
+} // namespace v0
+} // namespace tim
+
+#endif /* TIM_PRESENCE_HPP */

@@ -42,14 +42,14 @@ fn main() {
         "cbindgen.toml",
         "Cargo.toml",
         "crates/protocol/src/errors.rs",
-        "include",
+        HEADER,
+        OPENING,
     ] {
         println!("cargo::rerun-if-changed={path}");
     }
     for section in SECTIONS {
         println!("cargo::rerun-if-changed={}", source(section).display());
     }
-    println!("cargo::rerun-if-changed={OPENING}");
     println!("cargo::rerun-if-env-changed={UPDATE_VARIABLE}");
 
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("Cargo sets OUT_DIR"));

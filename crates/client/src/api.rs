@@ -74,22 +74,35 @@ pub(crate) fn text_of(code: i32) -> &'static str {
 /// Called once with the result of a call, on the delivery's thread. Dropped after it returned.
 pub type Completion = Box<dyn FnOnce(Outcome) + Send>;
 
+/// See [`Listener::StatusChanged`].
+pub type StatusChangedFn = Box<dyn FnMut(&[UserStatus]) + Send>;
+/// See [`Listener::ConnectionState`].
+pub type ConnectionStateFn = Box<dyn FnMut(ConnectionState, i32, &str) + Send>;
+/// See [`Listener::KickedOffline`].
+pub type KickedOfflineFn = Box<dyn FnMut(i32, &str) + Send>;
+/// See [`Listener::UserSigExpired`].
+pub type UserSigExpiredFn = Box<dyn FnMut() + Send>;
+/// See [`Listener::SubscriptionsEvicted`].
+pub type SubscriptionsEvictedFn = Box<dyn FnMut(&[String]) + Send>;
+/// See [`Listener::Log`].
+pub type LogFn = Box<dyn FnMut(LogLevel, &str) + Send>;
+
 /// A standing callback. Dropping the box is how the application learns that it will not be called again: setters do not
 /// wait, the old box is dropped on the delivery's thread after its last call returned.
 pub enum Listener {
     /// R6: the changes that were ready together, at most one per user.
-    StatusChanged(Box<dyn FnMut(&[UserStatus]) + Send>),
+    StatusChanged(StatusChangedFn),
     /// The connection to the server: state and, for a failure, a code and text. Code 0: not a failure.
-    ConnectionState(Box<dyn FnMut(ConnectionState, i32, &str) + Send>),
+    ConnectionState(ConnectionStateFn),
     /// R8.3, R8.7: code 6208 or 70052, and text. Any other code is one with which the server refused to continue this
     /// session for good, for example 70009 after its secret key was changed.
-    KickedOffline(Box<dyn FnMut(i32, &str) + Send>),
+    KickedOffline(KickedOfflineFn),
     /// R8.4.
-    UserSigExpired(Box<dyn FnMut() + Send>),
+    UserSigExpired(UserSigExpiredFn),
     /// R5.2: the evicted ids, oldest first.
-    SubscriptionsEvicted(Box<dyn FnMut(&[String]) + Send>),
+    SubscriptionsEvicted(SubscriptionsEvictedFn),
     /// Log records at or above the level asked for: level, text.
-    Log(LogLevel, Box<dyn FnMut(LogLevel, &str) + Send>),
+    Log(LogLevel, LogFn),
 }
 
 /// Which listener to remove.

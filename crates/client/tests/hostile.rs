@@ -181,3 +181,23 @@ async fn a_login_reply_with_absurd_numbers_is_lived_with() {
     app.until(&format!("bob@{}", u64::MAX)).await;
     assert!(app.client.server_time_ms().is_some());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_bug_inside_completes_everything_and_leaves_a_client_that_can_be_destroyed() {
+    let mut server = Server::new();
+    let (mut app, mut peer) = App::online(&mut server).await;
+    app.set("busy");
+    peer.request().await;
+    server
+        .world
+        .broken
+        .store(true, std::sync::atomic::Ordering::SeqCst);
+    drop(peer);
+    app.until("=busy 9508").await;
+    app.client.get_friends(app.note("query")).unwrap();
+    app.until("=query -14").await;
+    let error = app.client.get_friends(app.note("late")).unwrap_err();
+    assert_eq!(error.code, presence_protocol::errors::code::FAILED);
+    app.client.destroy_async(Box::new(|| ())).unwrap();
+    app.until("closed").await;
+}

@@ -3,11 +3,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use presence_protocol::message::UserStatus;
-
 use super::ThreadHook;
 use super::queue::{Item, Popped};
-use crate::api::{Completion, ConnectionState, Listener, ListenerKind, LogLevel, Outcome};
+use crate::api::{
+    Completion, ConnectionStateFn, KickedOfflineFn, Listener, ListenerKind, LogFn, LogLevel, Outcome,
+    StatusChangedFn, SubscriptionsEvictedFn, UserSigExpiredFn,
+};
 use crate::visible::Visible;
 
 /// What running one thing came to.
@@ -26,12 +27,12 @@ pub(crate) enum Ran {
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Consumer {
-    status_changed: Option<Box<dyn FnMut(&[UserStatus]) + Send>>,
-    connection_state: Option<Box<dyn FnMut(ConnectionState, i32, &str) + Send>>,
-    kicked_offline: Option<Box<dyn FnMut(i32, &str) + Send>>,
-    user_sig_expired: Option<Box<dyn FnMut() + Send>>,
-    subscriptions_evicted: Option<Box<dyn FnMut(&[String]) + Send>>,
-    log: Option<(LogLevel, Box<dyn FnMut(LogLevel, &str) + Send>)>,
+    status_changed: Option<StatusChangedFn>,
+    connection_state: Option<ConnectionStateFn>,
+    kicked_offline: Option<KickedOfflineFn>,
+    user_sig_expired: Option<UserSigExpiredFn>,
+    subscriptions_evicted: Option<SubscriptionsEvictedFn>,
+    log: Option<(LogLevel, LogFn)>,
     hook: Option<ThreadHook>,
     closed: Option<Box<dyn FnOnce() + Send>>,
 }

@@ -51,14 +51,12 @@ fn run(outlet: &Outlet) {
     outlet.runner.store(thread_mark(), Ordering::Release);
     let mut consumer = Consumer::default();
     loop {
-        match outlet.pop() {
-            Some(popped) => {
-                if outlet.run(&mut consumer, popped) == Ran::Ended {
-                    break;
-                }
+        if let Some(popped) = outlet.pop() {
+            if outlet.run(&mut consumer, popped) == Ran::Ended {
+                break;
             }
-            None if outlet.tokens.recv().is_err() => break,
-            None => {}
+        } else if outlet.tokens.recv().is_err() {
+            break;
         }
     }
     outlet.end(consumer);

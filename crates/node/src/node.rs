@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -28,8 +28,8 @@ pub struct Node {
     addresses: Vec<SocketAddr>,
     admin: Admin,
     threads: Vec<JoinHandle<()>>,
-    /// Every thread holds the other end until it ends.
-    ended: std_mpsc::Receiver<()>,
+    /// Every thread holds the other end until it ends. The lock only makes a node `Sync`.
+    ended: Mutex<std_mpsc::Receiver<()>>,
 }
 
 /// [`Node::stop`] ran out of time.
@@ -103,7 +103,7 @@ impl Node {
             addresses,
             admin,
             threads,
-            ended,
+            ended: Mutex::new(ended),
         })
     }
 
@@ -132,7 +132,8 @@ impl Node {
         }
         // Nothing is ever sent: the wait ends when the last thread lets go of its end.
         let wait = deadline.saturating_duration_since(Instant::now());
-        if self.ended.recv_timeout(wait) == Err(std_mpsc::RecvTimeoutError::Timeout) {
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if ended.recv_timeout(wait) == Err(std_mpsc::RecvTimeoutError::Timeout) {
             return Err(StopTimeout);
         }
         for thread in self.threads.drain(..).chain(stopper.ok()) {

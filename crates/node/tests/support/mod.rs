@@ -31,12 +31,15 @@ pub const KEY: &str = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1
 pub const START_S: i64 = 1_780_000_000;
 
 /// Long enough for a loaded machine; a test that waits so long has failed.
-const DEADLINE: Duration = Duration::from_secs(60);
+const REAL_PATIENCE: Duration = Duration::from_secs(60);
+/// In virtual time, which jumps: longer than anything in the rules but the retention of lost devices.
+const VIRTUAL_PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
-pub async fn within<F: Future>(what: &str, future: F) -> F::Output {
-    tokio::time::timeout(DEADLINE, future)
-        .await
-        .unwrap_or_else(|_| panic!("waited in vain for {what}"))
+pub async fn within<F: Future>(what: &str, patience: Duration, future: F) -> F::Output {
+    match tokio::time::timeout(patience, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("waited in vain for {what}"),
+    }
 }
 
 pub fn app_id() -> AppId {
@@ -122,7 +125,7 @@ impl TestNode {
             place: Place::Memory {
                 connect,
                 clock,
-                running: tokio::spawn(node_task(node)),
+                running: tokio::spawn(node),
             },
         }
     }
@@ -175,8 +178,10 @@ impl TestNode {
 
     /// A connection that has said nothing.
     pub async fn dial(&self) -> TestClient {
+        let mut patience = REAL_PATIENCE;
         let stream: Box<dyn Stream> = match &self.place {
             Place::Memory { connect, .. } => {
+                patience = VIRTUAL_PATIENCE;
                 let (ours, theirs) = duplex(PIPE_BYTES);
                 connect.send(theirs).await.expect("the node runs");
                 Box::new(ours)
@@ -194,6 +199,7 @@ impl TestNode {
             received: BytesMut::new(),
             inbox: VecDeque::new(),
             next_request: 1,
+            patience,
         }
     }
 
@@ -266,16 +272,13 @@ impl TestNode {
     }
 }
 
-async fn node_task(node: impl Future<Output = ()>) {
-    node.await;
-}
-
 /// One connection to a node.
 pub struct TestClient {
     stream: Box<dyn Stream>,
     received: BytesMut,
     inbox: VecDeque<Event>,
     next_request: u64,
+    patience: Duration,
 }
 
 /// What arrives.
@@ -328,7 +331,7 @@ impl TestClient {
         if let Some(event) = self.inbox.pop_front() {
             return event;
         }
-        within("something from the server", async {
+        within("something from the server", self.patience, async {
             loop {
                 if let Next::Frame { body, consumed } =
                     frame::next(&self.received, usize::MAX >> 8).expect("the node frames well")
@@ -493,3 +496,48 @@ pub fn resume(request: LoginRequest, login: &LoginReply, known: &[&UserStatus]) 
 pub const ONLINE: i32 = 1;
 pub const OFFLINE: i32 = 2;
 pub const UNLOGINED: i32 = 3;
+
+/// Runs a story in virtual time on one loop, over TCP on one loop, and over TCP on three.
+#[macro_export]
+macro_rules! stories {
+    ($($name:ident),* $(,)?) => {
+        mod in_memory {
+            $(#[tokio::test(start_paused = true)]
+            async fn $name() {
+                super::$name(super::support::Kind::Memory).await;
+            })*
+        }
+        mod over_one_loop {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::support::Kind::Loops(1)).await;
+            })*
+        }
+        mod over_three_loops {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::support::Kind::Loops(3)).await;
+            })*
+        }
+    };
+}
+
+/// What a story runs on.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    Memory,
+    Loops(usize),
+}
+
+impl Kind {
+    pub fn node(self, settings: AppSettings) -> TestNode {
+        self.node_with(NodeConfig::default(), app(settings))
+    }
+
+    pub fn node_with(self, config: NodeConfig, app: AppConfig) -> TestNode {
+        match self {
+            Kind::Memory => TestNode::in_memory(config, app),
+            Kind::Loops(loops) => TestNode::over_tcp(config, loops, app),
+        }
+    }
+}

@@ -31,7 +31,7 @@ apt_install() {
         lists_updated=yes
     fi
     say "apt-get install $*"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -q -y --no-install-recommends install "$@" >/dev/null
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -q -y -o Dpkg::Use-Pty=0 --no-install-recommends install "$@" >/dev/null
 }
 
 # Packages for the programs that are missing. Awk, sed and grep are in every Debian.
@@ -43,19 +43,24 @@ if [ -n "$missing" ]; then
     apt_install $missing
 fi
 
-# rustup from the distribution if it has one (Debian 13, Ubuntu 24.04), else from rustup.rs.
+# rustup from the distribution if it has one (Debian 13, Ubuntu 24.04), else from the Rust project, which the toolchain
+# itself comes from too.
 install_rustup() {
     if have apt-get; then
         [ "$lists_updated" = yes ] || { say "apt-get update"; as_root apt-get -q -q update; lists_updated=yes; }
-        if apt-cache show rustup >/dev/null 2>&1; then
+        if LC_ALL=C apt-cache policy rustup 2>/dev/null | grep -q 'Candidate: [0-9]'; then
             apt_install rustup
             return
         fi
     fi
     have curl && [ -e /etc/ssl/certs/ca-certificates.crt ] || apt_install curl ca-certificates
-    say "rustup, from https://sh.rustup.rs, into ${CARGO_HOME:-$HOME/.cargo} (your shell profile is left alone)"
-    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
-        sh -s -- -q -y --no-modify-path --profile minimal --default-toolchain none
+    installer="${RUSTUP_UPDATE_ROOT:-https://static.rust-lang.org/rustup}/dist/$(uname -m)-unknown-linux-gnu/rustup-init"
+    say "rustup, from $installer, into ${CARGO_HOME:-$HOME/.cargo} (your shell profile is left alone)"
+    work=$(mktemp -d)
+    curl --proto '=https' --tlsv1.2 -sSf -o "$work/rustup-init" "$installer" || fail "cannot download $installer"
+    chmod +x "$work/rustup-init"
+    "$work/rustup-init" -q -y --no-modify-path --profile minimal --default-toolchain none >/dev/null
+    rm -r "$work"
     PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
     export PATH
 }

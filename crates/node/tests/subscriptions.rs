@@ -377,6 +377,10 @@ async fn friends_are_told_while_the_switch_is_on_r7_4(kind: Kind) {
     told.sort_by(|a, b| a.user_id.cmp(&b.user_id));
     assert_eq!(names(&told), ["bob", "carol"]);
     assert_eq!(told[0].custom_status, "two");
+    // Who was taken off the list while the switch was off is not told of.
+    let _later = node.login("later").await;
+    bob.set("two and a half").await;
+    assert_eq!(alice.push().await.custom_status, "two and a half");
 
     // Off the list while the switch is on; the user_status switch does not touch friends (R7.3).
     node.admin

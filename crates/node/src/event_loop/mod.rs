@@ -101,7 +101,7 @@ pub(crate) struct Loop<T: Transport> {
     pub(crate) dirty: Vec<Id>,
     /// To be served in the next tick.
     pub(crate) again: Vec<Id>,
-    /// Whose outbox began to merge.
+    /// Whose outbox became full.
     pub(crate) slow: Vec<Id>,
     /// Not read because of `congested`.
     pub(crate) parked: Vec<Id>,
@@ -201,9 +201,12 @@ impl<T: Transport> Loop<T> {
         self.welcome(cx);
         let mut ready = std::mem::take(&mut self.again);
         self.ready.take(&mut ready);
-        for id in ready {
+        for id in ready.drain(..) {
             self.serve(id);
         }
+        // Serving may have put some there anew; otherwise the room is kept.
+        ready.append(&mut self.again);
+        self.again = ready;
         self.turn_wheel();
         if self
             .engine

@@ -1,6 +1,6 @@
 //! What the engine says, carried out: replies to requests, changes to the hub, ends to connections.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -438,7 +438,7 @@ impl<T: Transport> Loop<T> {
         }
     }
 
-    /// R9.2.
+    /// R9.2: the user watches these for being friends, and nobody else.
     pub(crate) fn watch_friends(
         &mut self,
         user: UserKey,
@@ -449,32 +449,27 @@ impl<T: Transport> Loop<T> {
         let Some(local) = self.hub.local(&user) else {
             return;
         };
+        let now: HashSet<UserId> = friends.iter().copied().collect();
+        for old in self.hub.watched_by(local, Reasons::FRIEND) {
+            if !now.contains(&old.user) {
+                self.hub.unwatch(local, &old, Reasons::FRIEND);
+            }
+        }
         for friend in &friends {
-            self.hub.watch(
-                local,
-                UserKey {
-                    app: user.app,
-                    user: *friend,
-                },
-                Reasons::FRIEND,
-            );
+            let key = UserKey {
+                app: user.app,
+                user: *friend,
+            };
+            self.hub.watch(local, key, Reasons::FRIEND);
         }
         self.catch_up(user, devices, Reasons::FRIEND, friends, known);
     }
 
     fn friends_changed(&mut self, user: UserKey, friends: Vec<UserId>) {
-        let Some(local) = self.hub.local(&user) else {
-            return;
-        };
-        if !self.friends_are_told(user.app) {
-            return;
+        // Off: they are asked for when the switch is on again.
+        if self.friends_are_told(user.app) {
+            self.watch_friends(user, Devices::All, friends, Arc::default());
         }
-        for old in self.hub.watched_by(local, Reasons::FRIEND) {
-            if !friends.contains(&old.user) {
-                self.hub.unwatch(local, &old, Reasons::FRIEND);
-            }
-        }
-        self.watch_friends(user, Devices::All, friends, Arc::default());
     }
 
     fn list_changed(&mut self, user: UserKey, change: &ListChange, generation: u64) {

@@ -63,6 +63,12 @@ impl std::fmt::Display for Close {
 /// socket closed with unread bytes is reset.
 const END_AWAITED_MS: u64 = 2_000;
 
+/// What cannot be merged (changes of the list, made by the user's other devices) may pile up to the larger of these
+/// before a receiver that reads nothing is cut early: its share of memory, whatever R8.10 would still allow it.
+const HOARD_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// In outboxes of the configured size.
+const HOARD_FACTOR: usize = 16;
+
 impl<T: Transport> Loop<T> {
     /// Ends a connection now; a login on it is lost (R2.2).
     pub(crate) fn close(&mut self, id: Id, why: Close) {
@@ -122,6 +128,13 @@ impl<T: Transport> Loop<T> {
 
     /// What is in the outbox is the last; once it is out, the connection ends.
     pub(crate) fn finish(&mut self, id: Id) {
+        if self
+            .connections
+            .get(id)
+            .is_some_and(|connection| matches!(connection.phase, Phase::Closing { .. }))
+        {
+            return;
+        }
         let until = Mono(self.now.mono.0.saturating_add(END_AWAITED_MS));
         if let Some(session) = self
             .connections
@@ -198,9 +211,9 @@ impl<T: Transport> Loop<T> {
             return;
         };
         connection.dirty = false;
-        let was_over = connection.outbox.bytes() > bytes_max;
+        let was_over = connection.outbox.held_bytes() > bytes_max;
         let flushed = connection.flush(&mut self.gather, self.now.mono);
-        let is_over = connection.outbox.bytes() > bytes_max;
+        let is_over = connection.outbox.held_bytes() > bytes_max;
         match flushed {
             Flushed::Broken => self.close(id, Close::Link),
             Flushed::All => {
@@ -208,7 +221,13 @@ impl<T: Transport> Loop<T> {
                     self.await_end(id);
                 }
             }
-            Flushed::Some => {}
+            Flushed::Some => {
+                if connection.outbox.held_bytes()
+                    > HOARD_BYTES_MAX.max(bytes_max.saturating_mul(HOARD_FACTOR))
+                {
+                    self.close(id, Close::SlowReceiver);
+                }
+            }
         }
         if was_over && !is_over {
             self.serve_again(id);
@@ -254,7 +273,7 @@ impl<T: Transport> Loop<T> {
                 let silence = connection.heard.after(self.config.heartbeat_timeout);
                 let left_ms = u64::try_from(session.expires.0.saturating_sub(self.now.wall.0)).unwrap_or(0);
                 let expiry = Mono(self.now.mono.0.saturating_add(left_ms));
-                let slow = if connection.outbox.is_merging() {
+                let slow = if connection.outbox.is_full() {
                     connection.progress.after(self.config.slow_receiver_timeout)
                 } else {
                     silence

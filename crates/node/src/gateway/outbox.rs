@@ -22,8 +22,8 @@ pub(crate) struct Outbox {
     written: usize,
     /// Bytes still to write.
     bytes: usize,
-    /// Changes were merged since it was empty: its receiver is slow (R8.10).
-    merging: bool,
+    /// It reached its bound since it was empty: its receiver is slow (R8.10).
+    full: bool,
     /// Merge when it holds more than this; 0: the bound. Twice what was left by the last merge, so that merging costs
     /// no more than queueing.
     merge_above: usize,
@@ -32,43 +32,46 @@ pub(crate) struct Outbox {
 /// Frames an emptied queue keeps room for; more are given back.
 const ROOM_KEPT: usize = 4;
 
+/// What a frame costs besides its bytes, so that a flood of tiny ones is bounded, too.
+const FRAME_COST: usize = std::mem::size_of::<Frame>();
+
 impl Outbox {
     pub(crate) fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }
 
-    /// Bytes still to write.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+    /// Memory that what is still to be written takes, in bytes, whoever else shares it.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.bytes + self.frames.len() * FRAME_COST
     }
 
-    /// Whether its receiver is so slow that changes had to be merged (R6.3, R8.10).
-    pub(crate) fn is_merging(&self) -> bool {
-        self.merging
+    /// Whether it reached its bound since it was empty (R6.3, R8.10).
+    pub(crate) fn is_full(&self) -> bool {
+        self.full
     }
 
-    /// Appends frames that are delivered as they are.
-    pub(crate) fn push(&mut self, bytes: Bytes) {
+    /// Appends frames that are delivered as they are. True if it became full by that.
+    pub(crate) fn push(&mut self, bytes: Bytes, bytes_max: usize) -> bool {
         self.append(Frame {
             bytes,
             change_of: None,
         });
+        self.held_bytes() > bytes_max && !std::mem::replace(&mut self.full, true)
     }
 
     /// Appends a change of the user that `watched` stands for. Past `bytes_max`, older changes are dropped for newer
-    /// ones of the same user. True if that began with this one.
+    /// ones of the same user. True if it became full by that.
     pub(crate) fn push_change(&mut self, watched: u64, bytes: Bytes, bytes_max: usize) -> bool {
         self.append(Frame {
             bytes,
             change_of: Some(watched),
         });
-        if self.bytes <= bytes_max.max(self.merge_above) {
+        if self.held_bytes() <= bytes_max.max(self.merge_above) {
             return false;
         }
-        let began = !self.merging;
         self.merge();
-        self.merge_above = 2 * self.bytes;
-        began
+        self.merge_above = 2 * self.held_bytes();
+        !std::mem::replace(&mut self.full, true)
     }
 
     fn append(&mut self, frame: Frame) {
@@ -77,7 +80,6 @@ impl Outbox {
     }
 
     fn merge(&mut self) {
-        self.merging = true;
         // A frame of which some bytes are out must go on.
         let begun = if self.written > 0 {
             self.frames.pop_front()
@@ -134,7 +136,7 @@ impl Outbox {
         }
         self.written = count;
         if self.frames.is_empty() {
-            self.merging = false;
+            self.full = false;
             self.merge_above = 0;
             if self.frames.capacity() > ROOM_KEPT {
                 self.frames = VecDeque::new();
@@ -157,6 +159,10 @@ impl Outbox {
 mod tests {
     use super::*;
 
+    /// What four of the frames here hold, the reply included; and two.
+    const FOUR_FRAMES: usize = 4 * FRAME_COST + 19;
+    const TWO_FRAMES: usize = 2 * FRAME_COST + 8;
+
     fn drain(outbox: &mut Outbox) -> String {
         let mut text = Vec::new();
         let mut scratch = Vec::new();
@@ -165,7 +171,7 @@ mod tests {
             text.extend_from_slice(&bytes);
             outbox.written(bytes.len());
         }
-        assert_eq!(outbox.bytes(), 0);
+        assert_eq!(outbox.held_bytes(), 0);
         String::from_utf8(text).expect("the frames are text")
     }
 
@@ -173,7 +179,7 @@ mod tests {
     fn frames_come_out_in_order_whatever_a_write_takes() {
         let mut outbox = Outbox::default();
         for text in ["abc", "de", "fghijklmnop", "q"] {
-            outbox.push(Bytes::from_static(text.as_bytes()));
+            outbox.push(Bytes::from_static(text.as_bytes()), 1_000);
         }
         let mut out = String::new();
         let mut scratch = Vec::new();
@@ -189,26 +195,26 @@ mod tests {
     #[test]
     fn past_the_bound_the_older_change_of_a_user_leaves_its_place_r6_3() {
         let mut outbox = Outbox::default();
-        outbox.push_change(1, Bytes::from_static(b"[a1]"), 20);
-        outbox.push_change(2, Bytes::from_static(b"[b1]"), 20);
-        outbox.push(Bytes::from_static(b"(reply)"));
-        outbox.push_change(1, Bytes::from_static(b"[a2]"), 20);
-        assert!(!outbox.is_merging());
-        outbox.push_change(1, Bytes::from_static(b"[a3]"), 20);
-        assert!(outbox.is_merging());
+        outbox.push_change(1, Bytes::from_static(b"[a1]"), FOUR_FRAMES);
+        outbox.push_change(2, Bytes::from_static(b"[b1]"), FOUR_FRAMES);
+        outbox.push(Bytes::from_static(b"(reply)"), 1_000);
+        outbox.push_change(1, Bytes::from_static(b"[a2]"), FOUR_FRAMES);
+        assert!(!outbox.is_full());
+        outbox.push_change(1, Bytes::from_static(b"[a3]"), FOUR_FRAMES);
+        assert!(outbox.is_full());
         assert_eq!(drain(&mut outbox), "[b1](reply)[a3]");
-        assert!(!outbox.is_merging(), "an emptied outbox begins anew");
+        assert!(!outbox.is_full(), "an emptied outbox begins anew");
     }
 
     #[test]
     fn a_frame_that_was_begun_is_finished_before_what_replaced_it() {
         let mut outbox = Outbox::default();
-        outbox.push_change(1, Bytes::from_static(b"[a1]"), 8);
-        outbox.push_change(2, Bytes::from_static(b"[b1]"), 8);
+        outbox.push_change(1, Bytes::from_static(b"[a1]"), TWO_FRAMES);
+        outbox.push_change(2, Bytes::from_static(b"[b1]"), TWO_FRAMES);
         outbox.written(2);
-        outbox.push_change(2, Bytes::from_static(b"[b2]"), 8);
-        assert!(outbox.is_merging());
-        outbox.push_change(1, Bytes::from_static(b"[a2]"), 8);
+        outbox.push_change(2, Bytes::from_static(b"[b2]"), TWO_FRAMES);
+        assert!(outbox.is_full());
+        outbox.push_change(1, Bytes::from_static(b"[a2]"), TWO_FRAMES);
         assert_eq!(drain(&mut outbox), "1][b2][a2]");
     }
 
@@ -216,17 +222,32 @@ mod tests {
     fn a_receiver_that_never_reads_costs_a_bounded_outbox() {
         let mut outbox = Outbox::default();
         for round in 0..100_000_u64 {
-            outbox.push_change(round % 10, Bytes::from_static(b"0123456789"), 1_000);
-            assert!(outbox.bytes() <= 1_010);
+            outbox.push_change(round % 10, Bytes::from_static(b"0123456789"), 2_000);
+            assert!(outbox.held_bytes() <= 2_000);
         }
     }
 
     #[test]
     fn what_moves_to_another_loop_is_what_was_not_written() {
         let mut outbox = Outbox::default();
-        outbox.push(Bytes::from_static(b"abc"));
-        outbox.push(Bytes::from_static(b"def"));
+        outbox.push(Bytes::from_static(b"abc"), 1_000);
+        outbox.push(Bytes::from_static(b"def"), 1_000);
         outbox.written(1);
         assert_eq!(outbox.into_bytes(), b"bcdef");
+    }
+
+    #[test]
+    fn many_tiny_frames_fill_it_as_few_large_ones_do() {
+        let mut outbox = Outbox::default();
+        let mut pushed = 0;
+        while !outbox.push(Bytes::from_static(&[0]), 10_000) {
+            pushed += 1;
+            assert!(pushed < 1_000, "the bytes alone are not what it costs");
+        }
+        assert!(outbox.is_full());
+        assert!(
+            !outbox.push(Bytes::from_static(&[0]), 10_000),
+            "it became full once"
+        );
     }
 }

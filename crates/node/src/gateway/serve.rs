@@ -75,7 +75,7 @@ impl<T: Transport> Loop<T> {
         self.connections.get(id).is_none_or(|connection| {
             connection.busy
                 || matches!(connection.phase, Phase::LoggingIn)
-                || connection.outbox.bytes() > self.config.outbox_bytes_max
+                || connection.outbox.held_bytes() > self.config.outbox_bytes_max
         })
     }
 
@@ -231,11 +231,20 @@ impl<T: Transport> Loop<T> {
         self.send_bytes(id, buffer.freeze());
     }
 
+    /// Sends bytes as they are. A connection that was told its end is told nothing after it.
     pub(crate) fn send_bytes(&mut self, id: Id, bytes: Bytes) {
-        if let Some(connection) = self.connections.get_mut(id) {
-            connection.outbox.push(bytes);
-            self.mark_dirty(id);
+        let now = self.now.mono;
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        if matches!(connection.phase, Phase::Closing { .. }) {
+            return;
         }
+        if connection.outbox.push(bytes, self.config.outbox_bytes_max) {
+            connection.progress = now;
+            self.slow.push(id);
+        }
+        self.mark_dirty(id);
     }
 
     /// Has the connection's outbox flushed at the end of the tick.

@@ -51,7 +51,7 @@ pub(crate) fn reasons_told(settings: &AppSettings) -> Reasons {
 struct Deliveries<'a, T> {
     connections: &'a mut Slab<Box<Connection<T>>>,
     dirty: &'a mut Vec<Id>,
-    /// Those whose outbox began to merge: their deadline moves (R8.10).
+    /// Those whose outbox became full: their deadline moves (R8.10).
     slow: &'a mut Vec<Id>,
     outbox_bytes_max: usize,
     now: Now,

@@ -12,7 +12,7 @@ PROFILE_DIR := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 CMAKE_DIR := $(abspath $(or $(CMAKE_BUILD_DIR),build))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test cargo-test ctest lint header examples demo clean
+.PHONY: help setup build test cargo-test ctest lint header examples demo bench-peers clean
 
 help: ## this list
 	@echo 'tim-presence: user status as a C library and a server. Entry points:'
@@ -48,6 +48,9 @@ examples: build ## the C examples and C test programs, in build/
 
 demo: examples ## five users, five processes, one server: watch them come and go
 	@$(CMAKE_DIR)/examples_c/demo $(PROFILE_DIR)/tim-presence-server
+
+bench-peers: setup ## our server beside five peers, about an hour; ROUNDS=n, SCENARIOS='...' (docs/PERFORMANCE.md)
+	@scripts/bench-peers.sh
 
 clean: ## remove everything that was built
 	rm -rf $(CMAKE_DIR)

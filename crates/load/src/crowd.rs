@@ -1,5 +1,6 @@
 //! Many connections on one thread: an epoll loop that hands what every message means to the scenario.
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -21,6 +22,8 @@ pub struct Crowd<'a> {
     poll: Poll,
     events: Events,
     members: Vec<Member>,
+    /// Sessions whose logins are written and not sent, in the order they will be opened.
+    prepared: VecDeque<(Session, BytesMut)>,
     ready: Vec<(usize, bool)>,
     scratch: Vec<u8>,
 }
@@ -48,6 +51,7 @@ impl<'a> Crowd<'a> {
             poll: Poll::new()?,
             events: Events::with_capacity(4096),
             members: Vec::new(),
+            prepared: VecDeque::new(),
             ready: Vec::new(),
             scratch: vec![0; SCRATCH_BYTES],
         })
@@ -63,7 +67,8 @@ impl<'a> Crowd<'a> {
             while opened - logged_in < JOINING_MAX
                 && let Some(user) = users.next()
             {
-                self.open(user)?;
+                self.prepare(user);
+                self.open()?;
                 opened += 1;
             }
             let seen = self.turn(Patience::TURN, |_, event| {
@@ -75,8 +80,18 @@ impl<'a> Crowd<'a> {
         Ok(())
     }
 
-    /// Begins a connection and its login. Its number.
-    pub fn open(&mut self, user: u32) -> io::Result<usize> {
+    /// Writes the login of a user whose connection will be opened later: signing it takes longer than a server's login.
+    pub fn prepare(&mut self, user: u32) {
+        let (mut session, mut login) = (Session::new(user), BytesMut::new());
+        self.dialect.log_in(&mut session, &mut login);
+        self.prepared.push_back((session, login));
+    }
+
+    /// Begins the next prepared connection. Its number; `None`: none is prepared.
+    pub fn open(&mut self) -> io::Result<Option<usize>> {
+        let Some((session, login)) = self.prepared.pop_front() else {
+            return Ok(None);
+        };
         let number = self.members.len();
         let mut stream = TcpStream::connect(self.address)?;
         stream.set_nodelay(true)?;
@@ -85,17 +100,14 @@ impl<'a> Crowd<'a> {
             Token(number),
             Interest::READABLE | Interest::WRITABLE,
         )?;
-        let mut session = Session::new(user);
-        let mut unsent = BytesMut::new();
-        self.dialect.log_in(&mut session, &mut unsent);
         self.members.push(Member {
             stream: Some(stream),
             session,
             unread: BytesMut::new(),
-            unsent,
+            // The socket's first writable event sends it.
+            unsent: login,
         });
-        // The socket's first writable event sends the login.
-        Ok(number)
+        Ok(Some(number))
     }
 
     /// How many there are.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{Scenario, ask_each, mebibytes, micros, per, percentile_ms, settle};
+use super::{Scenario, ask_each, mebibytes, micros, per, percentile_ms, settle, some};
 use crate::crowd::Crowd;
 use crate::dialect::{Dialect, Event, Need};
 use crate::progress::{Patience, Progress};
@@ -17,7 +17,8 @@ use crate::served::{Relations, ServerProcess};
 pub struct Churn {
     /// Connections, each with one call under way.
     pub connections: usize,
-    /// Subscriptions each holds: the limit of R5.2, so that a further one evicts the oldest.
+    /// Subscriptions each holds at first: the limit of R5.2, so that the first call evicts the oldest, and each later one
+    /// fills a list up to the limit or makes room below it.
     pub held: usize,
     /// Users of a call.
     pub users: usize,
@@ -114,7 +115,7 @@ impl Scenario for Churn {
             begin.elapsed(),
             server.tree.cpu_time()?.saturating_sub(cpu_before),
         );
-        let count = latencies.len() as u64;
+        let count = some(latencies.len() as u64, "answer")?;
         latencies.sort_unstable();
         Ok(vec![
             Figure::more("calls/s", count as f64 / elapsed.as_secs_f64()),

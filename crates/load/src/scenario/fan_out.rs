@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{Scenario, ask_each, mebibytes, micros, per, percentile_ms, settle};
+use super::{Scenario, ask_each, mebibytes, micros, per, percentile_ms, settle, some};
 use crate::crowd::Crowd;
 use crate::dialect::{Dialect, Event, Need, Status};
 use crate::progress::{Patience, Progress};
@@ -114,7 +114,7 @@ impl Scenario for FanOut {
             begin.elapsed(),
             server.tree.cpu_time()?.saturating_sub(cpu_before),
         );
-        let deliveries = flow.delivered - counted_before;
+        let deliveries = some(flow.delivered - counted_before, "delivery")?;
         let resident = server.tree.resident_bytes()?;
         flow.drain(&mut crowd)?;
 

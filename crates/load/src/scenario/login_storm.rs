@@ -76,16 +76,14 @@ impl Scenario for LoginStorm {
     ) -> io::Result<Vec<Figure>> {
         let mut crowd = Crowd::new(dialect, server.address)?;
         let mut storm = Storm::new(self);
-        let mut users = 0..self.connections as u32;
+        progress.show("signing", self.connections, self.connections);
+        (0..self.connections as u32).for_each(|user| crowd.prepare(user));
         let mut patience = Patience::new("a login or a status");
         let (cpu_before, begin) = (server.tree.cpu_time()?, Instant::now());
         let mut logged_in_after = Duration::ZERO;
         while !storm.is_over() {
             let mut opened = 0;
-            while crowd.len() - storm.logged_in < self.at_once
-                && let Some(user) = users.next()
-            {
-                crowd.open(user)?;
+            while crowd.len() - storm.logged_in < self.at_once && crowd.open()?.is_some() {
                 storm.opened_at.push(Instant::now());
                 opened += 1;
                 if opened == OPENED_PER_TURN {

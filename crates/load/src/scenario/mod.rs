@@ -122,6 +122,17 @@ fn per(cost: Duration, count: u64) -> f64 {
     cost.as_secs_f64() * 1e6 / count as f64
 }
 
+/// A rate of nothing is no figure: the measured time was shorter than what it should have counted.
+fn some(count: u64, counted: &str) -> io::Result<u64> {
+    if count > 0 {
+        Ok(count)
+    } else {
+        Err(io::Error::other(format!(
+            "no {counted} in the measured time: too slow for it; take more --seconds, or fewer at once"
+        )))
+    }
+}
+
 fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / 1_048_576.0
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{Scenario, ask_each, mebibytes, micros, per, percentile_ms, settle};
+use super::{Scenario, ask_each, mebibytes, micros, per, percentile_ms, settle, some};
 use crate::crowd::Crowd;
 use crate::dialect::{Dialect, Event, Need};
 use crate::progress::{Patience, Progress};
@@ -97,7 +97,7 @@ impl Scenario for Query {
             begin.elapsed(),
             server.tree.cpu_time()?.saturating_sub(cpu_before),
         );
-        let (queries, changes) = (asking.latencies.len() as u64, asking.changes);
+        let (queries, changes) = (some(asking.latencies.len() as u64, "answer")?, asking.changes);
         asking.latencies.sort_unstable();
         Ok(vec![
             Figure::more("queries/s", queries as f64 / elapsed.as_secs_f64()),

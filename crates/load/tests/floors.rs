@@ -1,0 +1,133 @@
+//! The tool as its users run it: every scenario, small, against the floors. The scenarios check what they count; here
+//! it matters that all of them end well, and that a run that cannot be made says so.
+
+use std::process::{Command, Output};
+
+fn load(arguments: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tim-presence-load"))
+        .args(arguments.split_whitespace())
+        .output()
+        .expect("the tool starts")
+}
+
+/// Runs against both floors and returns the report.
+fn report(scenario: &str) -> serde_json::Value {
+    let name = scenario.split_whitespace().collect::<Vec<_>>().join("_");
+    let file = std::env::temp_dir().join(format!(
+        "tim-presence-load-test-{}-{name}.json",
+        std::process::id()
+    ));
+    let arguments = format!(
+        "{scenario} --servers floor-each,floor-batch --rounds 2 --json {}",
+        file.display()
+    );
+    let output = load(&arguments);
+    assert!(
+        output.status.success(),
+        "{scenario}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(table.contains("| floor-batch |"), "{table}");
+    let text = std::fs::read_to_string(&file).expect("written");
+    std::fs::remove_file(&file).expect("it is ours");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// The figure of that name in every run: all of them are there and above zero.
+fn figures(report: &serde_json::Value, name: &str) -> Vec<f64> {
+    let runs = report["runs"].as_array().expect("runs");
+    assert_eq!(runs.len(), 4, "two rounds of two servers");
+    let values = runs.iter().map(|run| {
+        let figures = run["figures"].as_array().expect("figures");
+        let figure = figures
+            .iter()
+            .find(|figure| figure["name"] == name)
+            .expect("the figure");
+        figure["value"].as_f64().expect("a number")
+    });
+    let values: Vec<f64> = values.collect();
+    assert!(values.iter().all(|value| *value > 0.0), "{name}: {values:?}");
+    values
+}
+
+#[test]
+fn fan_out_saturated_reaches_every_watcher() {
+    let report = report("fan-out --publishers 3 --watchers 5 --seconds 0.2");
+    figures(&report, "deliveries/s");
+    assert_eq!(report["base"], "floor-each");
+}
+
+#[test]
+fn fan_out_at_a_rate_keeps_to_it() {
+    let report = report("fan-out --publishers 2 --watchers 4 --shared --rate 400 --seconds 1");
+    for rate in figures(&report, "deliveries/s") {
+        // Saturated it would be a hundred times that. A stalled machine lets it catch up, at most a warm-up's worth.
+        assert!(rate < 1_000.0, "{rate}");
+    }
+}
+
+#[test]
+fn idle_connections_are_counted_in_memory() {
+    figures(
+        &report("idle --connections 300 --subscriptions 3 --seconds 0.1"),
+        "RSS MiB",
+    );
+}
+
+#[test]
+fn a_login_storm_ends_when_everyone_knows() {
+    let report = report("login-storm --connections 200 --subscriptions 7");
+    let logged_in = figures(&report, "seconds until all logged in");
+    let know = figures(&report, "seconds until all know");
+    assert!(
+        logged_in
+            .iter()
+            .zip(&know)
+            .all(|(logged_in, know)| logged_in <= know)
+    );
+}
+
+#[test]
+fn a_login_storm_can_be_held_back() {
+    figures(
+        &report("login-storm --connections 100 --at-once 5"),
+        "server µs/login",
+    );
+}
+
+#[test]
+fn a_loss_storm_reaches_every_watcher() {
+    figures(&report("loss-storm --lost 100 --watchers 7"), "ms until all told");
+}
+
+#[test]
+fn queries_are_answered_while_statuses_change() {
+    let scenario = "query --accounts 3000 --online 100 --users 500 --changes 200 --seconds 0.5";
+    let report = report(scenario);
+    figures(&report, "queries/s");
+    figures(&report, "changes/s");
+}
+
+#[test]
+fn churn_is_answered() {
+    figures(
+        &report("churn --connections 5 --held 20 --users 3 --seconds 0.2"),
+        "calls/s",
+    );
+}
+
+#[test]
+fn a_server_that_does_not_start_fails_the_run_and_is_named() {
+    let output = load("fan-out --servers ours --server-binary /nonexistent --rounds 1 --seconds 0.1");
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("without a result: ours"), "{error}");
+}
+
+#[test]
+fn a_mistake_on_the_command_line_shows_the_usage() {
+    let output = load("fan-out --warp 9");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("usage: tim-presence-load"));
+}

@@ -9,7 +9,7 @@ use presence::settings::AppSettings;
 use presence::status::{Presence, Status, Version};
 use presence::subscriptions::{ListChange, SubscriptionList};
 use presence::time::{Mono, Now, Wall};
-use presence::user::{Context, LoginRefusal, Mark, User};
+use presence::user::{Context, Ended, LoginRefusal, Mark, User};
 
 use super::mesh::Mesh;
 use super::{Answer, Command, Departure, Engine, LoggedIn, Output, Snapshot, Tag};
@@ -21,7 +21,8 @@ pub const LOOPS_MAX: usize = 64;
 /// The loop that is the home of `user` in a node of `loops` loops: the same in every process and version.
 #[must_use]
 pub fn home_of(user: &UserKey, loops: usize) -> usize {
-    // FNV-1a: spreads short names well and is the same everywhere, unlike the standard library's hasher.
+    // FNV-1a, the same everywhere, unlike the standard library's hasher; its bits are then mixed, since names differ in
+    // few of them.
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for byte in user
         .app
@@ -32,8 +33,9 @@ pub fn home_of(user: &UserKey, loops: usize) -> usize {
     {
         hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
     }
-    // The low bits of FNV are its weak ones.
-    ((hash >> 32) % loops.max(1) as u64) as usize
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    ((hash ^ (hash >> 33)) % loops.max(1) as u64) as usize
 }
 
 /// Above every version that a start before `start` gave out (R6.5): seconds since the epoch, shifted left by 20 bits,
@@ -146,13 +148,12 @@ impl MemoryEngine {
         }
     }
 
-    /// Makes the account if there is none (R1.2) and if its app is one of this server's.
-    fn register(&mut self, key: UserKey, at: Now) {
-        let Some(settings) = self.apps.get(&key.app) else {
-            return;
-        };
+    /// Makes the account if there is none (R1.2) and if its app is one of this server's. What it then shows is still
+    /// to be told.
+    fn make(&mut self, key: UserKey, at: Now) -> Option<Presence> {
+        let settings = self.apps.get(&key.app)?;
         if self.records.contains_key(&key) {
-            return;
+            return None;
         }
         let context = Context {
             now: at,
@@ -171,8 +172,14 @@ impl MemoryEngine {
             deadline: None,
         };
         self.records.insert(key, record);
-        // Friends may be waiting for it to exist.
-        self.tell(key, presence);
+        Some(presence)
+    }
+
+    /// Makes the account if there is none, and tells who waits for it to exist: friends do.
+    fn register(&mut self, key: UserKey, at: Now) {
+        if let Some(presence) = self.make(key, at) {
+            self.tell(key, presence);
+        }
     }
 
     /// Steps one user. `step` says whether the presence changed; `answer` is given what it returned before anybody
@@ -220,6 +227,13 @@ impl MemoryEngine {
             self.tell(key, presence);
         }
         true
+    }
+
+    /// Sessions in grace and lost ones have nobody to be told.
+    fn end_all(&mut self, user: UserKey, ended: Vec<Ended>) {
+        let connected = ended.into_iter().filter(|ended| ended.connection.is_some());
+        self.outputs
+            .extend(connected.map(|ended| Output::Ended { user, ended }));
     }
 
     /// A change goes to its home, and once to each other loop that is interested.
@@ -358,9 +372,7 @@ impl MemoryEngine {
             |record, context| record.user.kick(context),
             |engine, ended| {
                 engine.answer(tag, Answer::Done);
-                engine
-                    .outputs
-                    .extend(ended.into_iter().map(|ended| Output::Ended { user: key, ended }));
+                engine.end_all(key, ended);
             },
         );
         if !found {
@@ -416,8 +428,8 @@ impl MemoryEngine {
     }
 
     fn set_friends(&mut self, owner: UserKey, friends: Vec<UserId>, at: Now, tag: Option<Tag>) {
-        self.register(owner, at);
         self.answer(tag, Answer::Done);
+        self.register(owner, at);
         let Some(record) = self.records.get_mut(&owner) else {
             return;
         };
@@ -519,7 +531,8 @@ impl Engine for MemoryEngine {
         }
         match command {
             Command::LogIn { user, login } => {
-                self.register(user, at);
+                // Not told on its own: the login itself is a change.
+                let _made = self.make(user, at);
                 let found = self.step(
                     user,
                     at,
@@ -538,9 +551,7 @@ impl Engine for MemoryEngine {
                     },
                     |engine, (answer, ended)| {
                         engine.answer(tag, answer);
-                        engine
-                            .outputs
-                            .extend(ended.into_iter().map(|ended| Output::Ended { user, ended }));
+                        engine.end_all(user, ended);
                     },
                 );
                 if !found {
@@ -670,8 +681,8 @@ impl Engine for MemoryEngine {
             Command::Kick { user } => self.kick(user, at, tag),
             Command::Delete { user } => self.delete(user, at, tag),
             Command::Import { user } => {
-                self.register(user, at);
                 self.answer(tag, Answer::Done);
+                self.register(user, at);
             }
             Command::SetFriends { owner, friends } => self.set_friends(owner, friends, at, tag),
             Command::Configure { app, settings } => {
@@ -729,5 +740,48 @@ impl Engine for MemoryEngine {
 
     fn flush(&mut self) -> bool {
         self.mesh.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::conformance;
+
+    #[test]
+    fn the_memory_engine_does_what_every_engine_must() {
+        conformance::run(&mut |loops, floor, app| {
+            MemoryEngine::for_loops(loops, floor, &[app])
+                .into_iter()
+                .map(|engine| Box::new(engine) as Box<dyn Engine>)
+                .collect()
+        });
+    }
+
+    #[test]
+    fn a_later_start_has_a_higher_floor_below_two_to_the_53_r6_5() {
+        let first = floor_at(Wall(1_780_000_000_000));
+        let next_millisecond = floor_at(Wall(1_780_000_000_001));
+        assert!(
+            next_millisecond.0 >= first.0 + 1_000,
+            "a thousand changes of one user in a millisecond"
+        );
+        assert!(first.0 >> 20 == 1_780_000_000);
+        let in_2200 = floor_at(Wall(7_260_000_000_000));
+        assert!(in_2200.0 < 1 << 53);
+    }
+
+    #[test]
+    fn users_are_spread_over_the_loops() {
+        let app = AppId::new(1_400_000_001).expect("not 0");
+        let mut counts = [0; 4];
+        for number in 0..4_000 {
+            let user = UserId::new(&format!("user-{number}")).expect("well-formed");
+            counts[home_of(&UserKey { app, user }, 4)] += 1;
+        }
+        assert!(
+            counts.iter().all(|count| (800..1_200).contains(count)),
+            "{counts:?}"
+        );
     }
 }

@@ -7,6 +7,8 @@
 //! A loop tells its engine whom it is *interested* in ([`Command::Watch`]), however many watchers it has for them, and
 //! then hears of each of their changes once. Of its home users it hears always.
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod memory;
 mod mesh;
 
@@ -235,7 +237,7 @@ pub enum Output {
         /// What.
         presence: Presence,
     },
-    /// A session of a user at home here was ended.
+    /// A session of a user at home here was ended while it had a connection.
     Ended {
         /// Whose.
         user: UserKey,
@@ -263,7 +265,7 @@ pub enum Output {
 /// One loop's engine. Never blocks; what takes time comes out later.
 ///
 /// Order: what concerns one user comes out in the order it happened. A command's answer comes before the sessions it
-/// ended, and those before the change it caused (R6.4). A snapshot and the changes of the same user are in order, so a
+/// ended, and those before the change it caused (R6.4), the making of accounts that it mentions aside. A snapshot and the changes of the same user are in order, so a
 /// loop that watches misses nothing between them (R5.6); users gathered from several places come when the last one is
 /// there, so a change may overtake a snapshot: versions tell.
 pub trait Engine: Send {

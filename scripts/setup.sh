@@ -39,6 +39,7 @@ missing=""
 have gcc && have g++ && have make && have readelf && [ -e /usr/include/stdio.h ] || missing="$missing build-essential"
 have cmake || missing="$missing cmake"
 if [ -n "$missing" ]; then
+    say "missing here:$missing"
     # Unquoted on purpose: one word a package.
     apt_install $missing
 fi

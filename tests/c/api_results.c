@@ -60,17 +60,6 @@ CASE(results_come_in_the_order_of_the_calls, "and once each, five hundred in fli
     }
 }
 
-CASE(a_local_refusal_keeps_its_place, "7501 does not overtake an earlier result of the same client") {
-    Server *server = server_start("", "");
-    Client *alice = client_new(server, "");
-    const char *sig = user_sig("alice", 3600);
-    Call *first = start_login(alice, "alice", sig);
-    Call *second = start_login(alice, "alice", sig);
-    CHECK_EQ(finish(second)->code, TIM_ERR_LOGIN_IN_PROGRESS);
-    CHECK_EQ(finish(first)->code, 0);
-    CHECK(finish(first)->order < finish(second)->order);
-}
-
 CASE(calls_past_the_queue_are_refused, "BUSY, and every accepted one still has its result") {
     Server *server = server_start("", "");
     server_stop(server);

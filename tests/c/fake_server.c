@@ -21,7 +21,7 @@ FakeServer *fake_listen(void) {
     return server;
 }
 
-Wire *fake_accept(FakeServer *server) {
+Wire *fake_accept_any(FakeServer *server) {
     struct pollfd readable = {server->fd, POLLIN, 0};
     if (poll(&readable, 1, DEADLINE_MS) == 0) FAIL("no client connected within %d ms", DEADLINE_MS);
     Wire *wire = calloc(1, sizeof *wire);
@@ -29,8 +29,17 @@ Wire *fake_accept(FakeServer *server) {
     CHECK(wire != NULL);
     wire->fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC);
     CHECK(wire->fd >= 0);
-    CHECK_EQ(recv(wire->fd, preface, sizeof preface, MSG_WAITALL), sizeof preface);
+    if (recv(wire->fd, preface, sizeof preface, MSG_WAITALL) != sizeof preface) {
+        wire_close(wire);
+        return NULL;
+    }
     CHECK(memcmp(preface, "TIMP\x01", sizeof preface) == 0);
+    return wire;
+}
+
+Wire *fake_accept(FakeServer *server) {
+    Wire *wire = fake_accept_any(server);
+    if (wire == NULL) FAIL("the client closed before its preface");
     return wire;
 }
 

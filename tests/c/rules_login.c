@@ -77,16 +77,28 @@ CASE(until_the_login_calls_answer_6014, "R8.2") {
     CHECK_EQ(finish(start_renew(alice, user_sig("alice", 3600)))->code, TIM_ERR_NOT_LOGGED_IN);
 }
 
-CASE(a_second_login_of_the_same_client, "R8.2: 0 as the same user, 7014 as another, 7501 while one is going on") {
-    Server *server = server_start("", "");
-    Client *alice = client_new(server, "");
-    const char *sig = user_sig("alice", 3600), *other_sig = user_sig("bob", 3600);
-    Call *first = start_login(alice, "alice", sig);
-    Call *second = start_login(alice, "alice", sig);
+CASE(calls_during_a_login, "R8.2: 7501 for another login, 6014 for everything else, in the order of the calls") {
+    /* A scripted server that does not answer, so that the login is going on until its time is over. */
+    FakeServer *server = fake_listen();
+    Client *alice = client_at(server->address, "\"login_timeout_ms\":1000");
+    Call *first = start_login(alice, "alice", "sig");
+    fake_expect(fake_accept(server), CLIENT_LOGIN);
+    int32_t state = 0;
+    ACCEPTED(timGetLoginState(handle_of(alice), &state));
+    CHECK_EQ(state, TIM_LOGIN_LOGGING_IN);
+    Call *second = start_login(alice, "alice", "sig");
+    Call *early = start_set(alice, "busy");
+    CHECK_EQ(finish(first)->code, TIM_ERR_NO_CONNECTION);
     CHECK_EQ(finish(second)->code, TIM_ERR_LOGIN_IN_PROGRESS);
-    CHECK_EQ(finish(first)->code, 0);
-    CHECK_EQ(login(alice, "alice", sig)->code, 0);
-    CHECK_EQ(login(alice, "bob", other_sig)->code, TIM_ERR_INVALID_OPERATION);
+    CHECK_EQ(finish(early)->code, TIM_ERR_NOT_LOGGED_IN);
+    CHECK(finish(first)->order < finish(second)->order && finish(second)->order < finish(early)->order);
+}
+
+CASE(a_login_while_logged_in, "R8.2: 0 as the same user, 7014 as another") {
+    Server *server = server_start("", "");
+    Client *alice = online(server, "alice");
+    CHECK_EQ(login(alice, "alice", user_sig("alice", 3600))->code, 0);
+    CHECK_EQ(login(alice, "bob", user_sig("bob", 3600))->code, TIM_ERR_INVALID_OPERATION);
     int32_t state = 0;
     char user[64];
     ACCEPTED(timGetLoginState(handle_of(alice), &state));

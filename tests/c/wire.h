@@ -88,6 +88,8 @@ typedef struct Request {
 FakeServer *fake_listen(void);
 /* Awaits a client and reads its preface. */
 Wire *fake_accept(FakeServer *server);
+/* The same; NULL for a connection that its client gave up before it was accepted. */
+Wire *fake_accept_any(FakeServer *server);
 /* Reads the next request, skipping heartbeats; 0 when the client closed. */
 int fake_read(Wire *wire, Request *request);
 /* Awaits a request with this body; its id. */

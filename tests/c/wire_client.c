@@ -224,12 +224,12 @@ CASE(a_logout_without_a_connection_is_said_later, "R8.8: at the next chance, by 
     await_event(alice, EVENT_CONNECTION, TIM_CONNECTION_DISCONNECTED);
     CHECK_EQ(logout_of(alice)->code, 0);
     destroy(alice);
-    /* A later process of the same device; nobody logs in. Connections of the first are still in the queue of the server. */
+    /* A later process of the same device; nobody logs in. Connections that the first gave up may be in the server's queue. */
     Client *later = client_at(server->address, data_dir_option);
     for (;;) {
         Request request;
-        Wire *wire = fake_accept(server);
-        if (!fake_read(wire, &request)) continue;
+        Wire *wire = fake_accept_any(server);
+        if (wire == NULL || !fake_read(wire, &request)) continue;
         CHECK_EQ(request.body, CLIENT_LOGIN);
         CHECK_EQ(request.session, 1);
         fake_login_reply(wire, request.id, 120000);

@@ -11,13 +11,6 @@ enum { SERVERS_MAX = 8 };
 static Server *servers[SERVERS_MAX];
 static size_t server_count;
 
-/* The binary, told by ctest. */
-static const char *server_program(void) {
-    const char *path = getenv("TIM_SERVER");
-    if (path == NULL) FAIL("the environment variable TIM_SERVER must name the server binary");
-    return path;
-}
-
 void start(Process *process, char *const *arguments, const char *log) {
     int error = process_start(process, arguments, log);
     if (error != 0) FAIL("%s did not start: %s", arguments[0], strerror(error));
@@ -51,7 +44,7 @@ static void write_config(const Server *server, const char *node_settings, const 
 
 static void launch(Server *server) {
     char config[128], log[128], line[256] = "";
-    char *arguments[] = {(char *)server_program(), "--config", config, "--log-level", "debug", NULL};
+    char *arguments[] = {TIM_SERVER, "--config", config, "--log-level", "debug", NULL};
     path_in(server, "server.toml", config, sizeof config);
     path_in(server, "server.log", log, sizeof log);
     start(&server->process, arguments, log);
@@ -153,7 +146,7 @@ void server_remove_all(void) {
 const char *user_sig_with_key(const char *user, int valid_seconds, const char *key) {
     char app[32], valid[32], *line = malloc(2048);
     Process sign;
-    char *arguments[] = {(char *)server_program(), "sign", "--app", app, "--key", (char *)key, "--user", (char *)user, "--valid", valid, NULL};
+    char *arguments[] = {TIM_SERVER, "sign", "--app", app, "--key", (char *)key, "--user", (char *)user, "--valid", valid, NULL};
     CHECK(line != NULL);
     snprintf(app, sizeof app, "%d", APP_ID);
     snprintf(valid, sizeof valid, "%d", valid_seconds);

@@ -1,6 +1,8 @@
 //! The memory engine: a shard of the users in each loop, nothing on disk. A command about a user at home here is
 //! answered at once; one about users of other shards goes there, and their answers are gathered.
 
+mod asking;
+
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::task::{Context as TaskContext, Poll};
 
@@ -11,6 +13,7 @@ use presence::subscriptions::{ListChange, SubscriptionList};
 use presence::time::{Mono, Now, Wall};
 use presence::user::{Context, Ended, LoginRefusal, Mark, User};
 
+use self::asking::{Asking, Gather};
 use super::mesh::Mesh;
 use super::{Answer, Command, Departure, Engine, LoggedIn, Output, Snapshot, Tag};
 use crate::slab::{Id, Slab};
@@ -83,21 +86,6 @@ enum Message {
     Deleted {
         user: UserKey,
     },
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Asking {
-    Look,
-    Watch,
-    /// Watch, and R1.2.
-    Mention,
-}
-
-/// A question to several shards, until the last has answered.
-struct Gather {
-    tag: Option<Tag>,
-    shards_missing: usize,
-    users: Vec<Option<Snapshot>>,
 }
 
 /// One shard. See the module.
@@ -276,94 +264,6 @@ impl MemoryEngine {
         }
     }
 
-    /// Asks the homes of `users`, this shard included.
-    fn ask(&mut self, at: Now, tag: Option<Tag>, app: AppId, users: Vec<UserId>, kind: Asking) {
-        let mut by_home: Vec<Vec<(u32, UserId)>> = vec![Vec::new(); self.shards];
-        for (position, user) in users.iter().enumerate() {
-            let home = home_of(&UserKey { app, user: *user }, self.shards);
-            by_home[home].push((position as u32, *user));
-        }
-        let here = std::mem::take(&mut by_home[self.index]);
-        let mut answers = vec![None; users.len()];
-        for (position, snapshot) in self.look(at, self.index, app, here, kind) {
-            answers[position as usize] = snapshot;
-        }
-        let shards_missing = by_home.iter().filter(|asked| !asked.is_empty()).count();
-        if shards_missing == 0 {
-            self.answer(tag, Answer::Users(answers));
-            return;
-        }
-        let gather = self
-            .gathers
-            .insert(Gather {
-                tag,
-                shards_missing,
-                users: answers,
-            })
-            .to_bits();
-        for (home, users) in by_home
-            .into_iter()
-            .enumerate()
-            .filter(|(_, asked)| !asked.is_empty())
-        {
-            self.mesh.send(
-                home,
-                Message::Ask {
-                    gather,
-                    from: self.index,
-                    app,
-                    users,
-                    kind,
-                },
-            );
-        }
-    }
-
-    /// What users at home here show, to the loop `from`, which hears of their changes from now on if it watches.
-    fn look(
-        &mut self,
-        at: Now,
-        from: usize,
-        app: AppId,
-        users: Vec<(u32, UserId)>,
-        kind: Asking,
-    ) -> Vec<(u32, Option<Snapshot>)> {
-        let registers = kind == Asking::Mention
-            && self
-                .apps
-                .get(&app)
-                .is_some_and(|settings| settings.auto_register_on_mention);
-        users
-            .into_iter()
-            .map(|(position, user)| {
-                let key = UserKey { app, user };
-                if registers {
-                    self.register(key, at);
-                }
-                if kind != Asking::Look {
-                    *self.interest.entry(key).or_default() |= 1 << from;
-                }
-                let snapshot = self.records.get(&key).map(|record| Snapshot {
-                    presence: record.user.presence().clone(),
-                    platforms: record.user.platforms(),
-                });
-                (position, snapshot)
-            })
-            .collect()
-    }
-
-    fn unwatch(&mut self, from: usize, app: AppId, users: Vec<UserId>) {
-        for user in users {
-            let key = UserKey { app, user };
-            if let Some(loops) = self.interest.get_mut(&key) {
-                *loops &= !(1 << from);
-                if *loops == 0 {
-                    self.interest.remove(&key);
-                }
-            }
-        }
-    }
-
     /// Ends all sessions of a user (R8.7).
     fn kick(&mut self, key: UserKey, at: Now, tag: Option<Tag>) {
         let found = self.step(
@@ -495,24 +395,6 @@ impl MemoryEngine {
             Message::Change { user, presence } => self.outputs.push_back(Output::Change { user, presence }),
             Message::Befriended { app, users } => self.befriended(app, users, at),
             Message::Deleted { user } => self.forget_subscriptions_to(user, at),
-        }
-    }
-
-    fn gathered(&mut self, id: Id, users: Vec<(u32, Option<Snapshot>)>) {
-        let Some(gather) = self.gathers.get_mut(id) else {
-            return;
-        };
-        for (position, snapshot) in users {
-            if let Some(place) = gather.users.get_mut(position as usize) {
-                *place = snapshot;
-            }
-        }
-        gather.shards_missing -= 1;
-        if gather.shards_missing > 0 {
-            return;
-        }
-        if let Some(gather) = self.gathers.remove(id) {
-            self.answer(gather.tag, Answer::Users(gather.users));
         }
     }
 
@@ -654,30 +536,7 @@ impl Engine for MemoryEngine {
                 let kind = if mention { Asking::Mention } else { Asking::Watch };
                 self.ask(at, tag, app, users, kind);
             }
-            Command::Unwatch { app, users } => {
-                let mut by_home: Vec<Vec<UserId>> = vec![Vec::new(); self.shards];
-                for user in users {
-                    by_home[home_of(&UserKey { app, user }, self.shards)].push(user);
-                }
-                for (home, users) in by_home
-                    .into_iter()
-                    .enumerate()
-                    .filter(|(_, users)| !users.is_empty())
-                {
-                    if home == self.index {
-                        self.unwatch(home, app, users);
-                    } else {
-                        self.mesh.send(
-                            home,
-                            Message::Unwatch {
-                                from: self.index,
-                                app,
-                                users,
-                            },
-                        );
-                    }
-                }
-            }
+            Command::Unwatch { app, users } => self.unwatch_all(app, users),
             Command::Kick { user } => self.kick(user, at, tag),
             Command::Delete { user } => self.delete(user, at, tag),
             Command::Import { user } => {

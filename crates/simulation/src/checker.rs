@@ -1,0 +1,603 @@
+//! What must hold, whatever happens: the invariants of the rules, checked on what applications see. It knows nothing of
+//! the network and the server's insides.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use presence::status::Status;
+use presence_client::{ConnectionState, Outcome};
+use presence_protocol::errors::code;
+use presence_protocol::message::UserStatus;
+
+use crate::scenario::{ACTIVE_USERS, Call, DeviceIndex, OBSERVER, Scenario, UserIndex};
+
+/// What can be violated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Invariant {
+    /// I1: who has no device any more is not ONLINE, within the bound of R2.6.
+    NoGhost,
+    /// I2: who has a connected device is ONLINE.
+    NoFalseOffline,
+    /// I3, R6.5: nobody is told a version of a user twice, or an older one.
+    VersionsRise,
+    /// I5, R3.3: no custom status but with ONLINE.
+    CustomOnlyOnline,
+    /// I6, R5.2, R5.4: a list is bounded, has nobody twice and not its owner, and is the same for all its devices.
+    Lists,
+    /// I7, R6.6: what a device was last told of a user is what a query answers.
+    FinalState,
+    /// I10, R6.1: the same of the own status, on every device of the user.
+    OwnStatus,
+    /// R5.8: a list that was cleared while its user was away is restored.
+    Restored,
+    /// Contract: a call that was accepted has one result, in time and in order.
+    OneResult,
+    /// R6.4: a call's result comes before the notification of its change.
+    ResultFirst,
+    /// R6.8, R8.8: nobody is told of users while disconnected or logged out.
+    Silence,
+    /// Nothing panics or refuses without a reason.
+    Soundness,
+}
+
+impl fmt::Display for Invariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Invariant::NoGhost => "I1 no ghost",
+            Invariant::NoFalseOffline => "I2 no false offline",
+            Invariant::VersionsRise => "I3 versions rise",
+            Invariant::CustomOnlyOnline => "I5 custom status only while ONLINE",
+            Invariant::Lists => "I6 lists",
+            Invariant::FinalState => "I7 final state",
+            Invariant::OwnStatus => "I10 own status",
+            Invariant::Restored => "R5.8 restored",
+            Invariant::OneResult => "one result a call",
+            Invariant::ResultFirst => "R6.4 result first",
+            Invariant::Silence => "R6.8 silence",
+            Invariant::Soundness => "soundness",
+        })
+    }
+}
+
+/// A violation, and when it was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Of what.
+    pub invariant: Invariant,
+    /// Milliseconds since the simulation began.
+    pub at_ms: u64,
+    /// Who and how.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {} ms: {}", self.invariant, self.at_ms, self.what)
+    }
+}
+
+/// Numbers the calls of a simulation.
+pub type CallId = usize;
+
+/// A call without a result.
+#[derive(Debug)]
+struct Pending {
+    call: Call,
+    since_ms: u64,
+}
+
+/// What an application knows of its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Out,
+    LoggingIn,
+    In,
+    Leaving,
+}
+
+/// One device as its application sees it.
+#[derive(Debug)]
+struct View {
+    phase: Phase,
+    user: UserIndex,
+    /// Everyone it was logged in as: a farewell or a late segment may still speak for them.
+    users_seen: BTreeSet<UserIndex>,
+    connection: ConnectionState,
+    pending: BTreeMap<CallId, Pending>,
+    /// Told in this session: by notifications and by results of subscribe.
+    told: BTreeMap<String, UserStatus>,
+    /// What waits on a link that holds, or could be said late, may bring a user back.
+    is_held: bool,
+}
+
+/// The answers of one device to the questions of a calm moment.
+#[derive(Debug, Default)]
+pub struct Answers {
+    /// As whom it is logged in.
+    pub user: UserIndex,
+    /// Its subscriptions.
+    pub list: Option<Outcome>,
+    /// Everybody's status.
+    pub query: Option<Outcome>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Checker {
+    users: Vec<String>,
+    has_data_dir: Vec<bool>,
+    subscriptions_max: usize,
+    ghost_bound_ms: u64,
+    views: Vec<View>,
+    /// When each user's last device was, at the latest, alive.
+    alive_until_ms: Vec<u64>,
+    next_call: CallId,
+    /// The observer has subscribed to everybody in this session.
+    observer_subscribed: bool,
+    violations: Vec<Violation>,
+}
+
+impl Checker {
+    /// One that has seen nothing.
+    #[must_use]
+    pub fn new(scenario: &Scenario) -> Checker {
+        Checker {
+            users: scenario.users.clone(),
+            has_data_dir: scenario.devices.iter().map(|device| device.has_data_dir).collect(),
+            subscriptions_max: scenario.subscriptions_max,
+            ghost_bound_ms: scenario.ghost_bound_ms(),
+            views: scenario.devices.iter().map(|device| View::new(device.user)).collect(),
+            alive_until_ms: vec![0; scenario.users.len()],
+            next_call: 0,
+            observer_subscribed: false,
+            violations: Vec::new(),
+        }
+    }
+
+    /// What was violated so far.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    /// Notes a violation.
+    pub fn violated(&mut self, invariant: Invariant, at_ms: u64, what: String) {
+        self.violations.push(Violation { invariant, at_ms, what });
+    }
+
+    /// A call is about to be made.
+    pub fn calling(&mut self, device: DeviceIndex, call: &Call, at_ms: u64) -> CallId {
+        let id = self.next_call;
+        self.next_call += 1;
+        let view = &mut self.views[device];
+        match call {
+            Call::Login { user, .. } if view.phase == Phase::Out => {
+                view.phase = Phase::LoggingIn;
+                view.user = *user;
+                view.users_seen.insert(*user);
+            }
+            Call::Logout if matches!(view.phase, Phase::LoggingIn | Phase::In) => view.phase = Phase::Leaving,
+            _ => {}
+        }
+        view.pending.insert(
+            id,
+            Pending {
+                call: call.clone(),
+                since_ms: at_ms,
+            },
+        );
+        id
+    }
+
+    /// The call was refused at once.
+    pub fn refused(&mut self, device: DeviceIndex, id: CallId) {
+        self.views[device].pending.remove(&id);
+    }
+
+    /// The result of a call.
+    pub fn result(&mut self, device: DeviceIndex, id: CallId, outcome: &Outcome, at_ms: u64) {
+        let Some(pending) = self.views[device].pending.remove(&id) else {
+            self.violated(
+                Invariant::OneResult,
+                at_ms,
+                format!("d{device}: a second result of call {id}"),
+            );
+            return;
+        };
+        if let Some((first, _)) = self.views[device].pending.first_key_value()
+            && *first < id
+        {
+            let what = format!("d{device}: the result of call {id} before that of call {first}");
+            self.violated(Invariant::OneResult, at_ms, what);
+        }
+        if matches!(outcome.code, code::PANIC | code::SERVER_ERROR) {
+            self.violated(
+                Invariant::Soundness,
+                at_ms,
+                format!("d{device}: {:?} ended with {}", pending.call, outcome.code),
+            );
+        }
+        match &pending.call {
+            Call::Login { user, .. } => self.login_result(device, *user, outcome.code, at_ms),
+            Call::Logout if outcome.code == code::OK => self.session_over(device, at_ms),
+            Call::Subscribe(ids) if outcome.code == code::OK => {
+                if device == OBSERVER && ids.len() + 1 == ACTIVE_USERS {
+                    self.observer_subscribed = true;
+                }
+                for status in &outcome.users {
+                    self.snapshot(device, status, at_ms);
+                }
+            }
+            Call::Query(_) if outcome.code == code::OK => {
+                for status in &outcome.users {
+                    self.check_custom(device, status, at_ms);
+                    self.check_ghost(device, status, pending.since_ms, at_ms);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn login_result(&mut self, device: DeviceIndex, user: UserIndex, code: i32, at_ms: u64) {
+        let view = &mut self.views[device];
+        match (view.phase, code) {
+            // Logged in already.
+            (Phase::In, _) => {}
+            (_, code::OK) => {
+                // A logout that follows has been called already and will end what begins here.
+                if view.phase != Phase::Leaving {
+                    view.phase = Phase::In;
+                }
+                view.user = user;
+                view.users_seen.insert(user);
+                view.told.clear();
+                if device == OBSERVER {
+                    self.observer_subscribed = false;
+                }
+            }
+            (Phase::LoggingIn, _) if !view.is_logging_in() => self.session_over(device, at_ms),
+            _ => {}
+        }
+    }
+
+    /// A notification.
+    pub fn told(&mut self, device: DeviceIndex, changes: &[UserStatus], at_ms: u64) {
+        let view = &self.views[device];
+        if view.connection != ConnectionState::Connected || matches!(view.phase, Phase::Out | Phase::LoggingIn)
+        {
+            let what = format!(
+                "d{device}: told of {} while {:?} and {:?}",
+                changes.first().map_or("nobody", |change| change.user_id.as_str()),
+                view.connection,
+                view.phase
+            );
+            self.violated(Invariant::Silence, at_ms, what);
+        }
+        let mut seen = BTreeSet::new();
+        for status in changes {
+            if !seen.insert(status.user_id.as_str()) {
+                let what = format!("d{device}: {} twice in one callback", status.user_id);
+                self.violated(Invariant::VersionsRise, at_ms, what);
+            }
+            self.check_custom(device, status, at_ms);
+            self.check_result_first(device, status, at_ms);
+            let told = &mut self.views[device].told;
+            let before = told.get(&status.user_id).map_or(0, |before| before.version);
+            if status.version <= before {
+                let what = format!(
+                    "d{device}: told {} at version {} after {before}",
+                    status.user_id, status.version
+                );
+                self.violated(Invariant::VersionsRise, at_ms, what);
+            } else {
+                told.insert(status.user_id.clone(), status.clone());
+            }
+        }
+    }
+
+    /// What the result of a subscribe says (R5.6).
+    fn snapshot(&mut self, device: DeviceIndex, status: &UserStatus, at_ms: u64) {
+        if status.code != code::OK {
+            return;
+        }
+        self.check_custom(device, status, at_ms);
+        let told = &mut self.views[device].told;
+        let before = told.get(&status.user_id).map_or(0, |before| before.version);
+        if status.version < before {
+            let what = format!(
+                "d{device}: a subscribe's result has {} at version {} after {before}",
+                status.user_id, status.version
+            );
+            self.violated(Invariant::VersionsRise, at_ms, what);
+        } else {
+            told.insert(status.user_id.clone(), status.clone());
+        }
+    }
+
+    fn check_custom(&mut self, device: DeviceIndex, status: &UserStatus, at_ms: u64) {
+        if status.code == code::OK
+            && status.status != Status::Online.number()
+            && !status.custom_status.is_empty()
+        {
+            let what = format!(
+                "d{device}: {} has \"{}\" with status {}",
+                status.user_id, status.custom_status, status.status
+            );
+            self.violated(Invariant::CustomOnlyOnline, at_ms, what);
+        }
+    }
+
+    fn check_result_first(&mut self, device: DeviceIndex, status: &UserStatus, at_ms: u64) {
+        let view = &self.views[device];
+        let is_own = self.users[view.user] == status.user_id;
+        let unanswered = view.pending.iter().find(|(_, pending)| {
+            matches!(&pending.call, Call::SetStatus(text) if !text.is_empty() && *text == status.custom_status)
+        });
+        if is_own && let Some((id, _)) = unanswered {
+            let what = format!(
+                "d{device}: told of \"{}\" before the result of call {id}",
+                status.custom_status
+            );
+            self.violated(Invariant::ResultFirst, at_ms, what);
+        }
+    }
+
+    /// I1 while there is trouble: a question asked long after the last device went. The answer is the server's, and
+    /// not older than the question.
+    fn check_ghost(&mut self, device: DeviceIndex, status: &UserStatus, asked_at_ms: u64, at_ms: u64) {
+        if status.code != code::OK || status.status != Status::Online.number() {
+            return;
+        }
+        let Some(user) = self.users.iter().position(|id| *id == status.user_id) else {
+            return;
+        };
+        if self.may_be_alive(user) || asked_at_ms <= self.alive_until_ms[user] + self.ghost_bound_ms {
+            return;
+        }
+        let what = format!(
+            "d{device}: {} is ONLINE, asked {} ms after its last device went",
+            status.user_id,
+            asked_at_ms - self.alive_until_ms[user]
+        );
+        self.violated(Invariant::NoGhost, at_ms, what);
+    }
+
+    /// Whether anything may speak for `user` now.
+    fn may_be_alive(&self, user: UserIndex) -> bool {
+        self.views.iter().zip(&self.has_data_dir).any(|(view, has_data_dir)| {
+            view.users_seen.contains(&user)
+                && (view.is_held
+                    // It may be saying a logout of earlier (R8.8).
+                    || *has_data_dir
+                    || (view.phase != Phase::Out && view.user == user))
+        })
+    }
+
+    /// The device heard of its connection.
+    pub fn connection(&mut self, device: DeviceIndex, state: ConnectionState) {
+        self.views[device].connection = state;
+    }
+
+    /// For the planted bug: the user of a session that lost its connection and waits for nothing. Once a loss.
+    pub fn take_lost_session(&mut self, device: DeviceIndex) -> Option<UserIndex> {
+        let view = &mut self.views[device];
+        let is_lost = view.phase == Phase::In && view.connection == ConnectionState::Disconnected;
+        if !is_lost || !view.pending.is_empty() {
+            return None;
+        }
+        view.connection = ConnectionState::Connecting;
+        Some(view.user)
+    }
+
+    /// The session was ended by the server (R8.3, R8.4, R8.7).
+    pub fn ended(&mut self, device: DeviceIndex, at_ms: u64) {
+        self.session_over(device, at_ms);
+    }
+
+    fn session_over(&mut self, device: DeviceIndex, at_ms: u64) {
+        self.touch(device, at_ms);
+        let view = &mut self.views[device];
+        // A login that was called before the end begins anew.
+        let next = view.pending.values().find_map(|pending| match pending.call {
+            Call::Login { user, .. } => Some(user),
+            _ => None,
+        });
+        view.phase = Phase::Out;
+        view.told.clear();
+        if let Some(user) = next {
+            view.phase = Phase::LoggingIn;
+            view.user = user;
+            view.users_seen.insert(user);
+        }
+        if device == OBSERVER {
+            self.observer_subscribed = false;
+        }
+    }
+
+    /// What was on the link of the device is out, and may have reached the server just now.
+    pub fn link(&mut self, device: DeviceIndex, is_held: bool, at_ms: u64) {
+        self.touch(device, at_ms);
+        self.views[device].is_held = is_held;
+    }
+
+    fn touch(&mut self, device: DeviceIndex, at_ms: u64) {
+        for user in &self.views[device].users_seen {
+            self.alive_until_ms[*user] = at_ms;
+        }
+    }
+
+    /// The device's process is gone, and what it waited for with it.
+    pub fn killed(&mut self, device: DeviceIndex, at_ms: u64) {
+        self.views[device].pending.clear();
+        self.session_over(device, at_ms);
+        self.views[device].connection = ConnectionState::Disconnected;
+    }
+
+    /// The client was destroyed: nothing may be left.
+    pub fn destroyed(&mut self, device: DeviceIndex, at_ms: u64) {
+        self.check_results(device, at_ms);
+        self.killed(device, at_ms);
+    }
+
+    /// A result's callback was dropped without having been called.
+    pub fn result_lost(&mut self, device: DeviceIndex, id: CallId, at_ms: u64) {
+        if let Some(pending) = self.views[device].pending.remove(&id) {
+            let what = format!("d{device}: {:?} was accepted and has no result", pending.call);
+            self.violated(Invariant::OneResult, at_ms, what);
+        }
+    }
+
+    /// By now every call has its result: each wait is bounded, and they are over.
+    pub fn check_results(&mut self, device: DeviceIndex, at_ms: u64) {
+        let waiting: Vec<String> = self.views[device]
+            .pending
+            .values()
+            .map(|pending| {
+                format!(
+                    "d{device}: {:?} waits since {} ms",
+                    pending.call, pending.since_ms
+                )
+            })
+            .collect();
+        for what in waiting {
+            self.violated(Invariant::OneResult, at_ms, what);
+        }
+    }
+
+    /// Everything is mended and has settled: all devices that are logged in have answered.
+    pub fn check_calm(&mut self, answers: &BTreeMap<DeviceIndex, Answers>, at_ms: u64) {
+        let mut truth: BTreeMap<String, UserStatus> = BTreeMap::new();
+        let mut lists: BTreeMap<UserIndex, (DeviceIndex, Vec<String>)> = BTreeMap::new();
+        for (device, answer) in answers {
+            let (Some(query), Some(list)) = (answered(&answer.query), answered(&answer.list)) else {
+                let what = format!(
+                    "d{device}: no answer in calm: {:?} {:?}",
+                    answer.query.as_ref().map(|outcome| outcome.code),
+                    answer.list.as_ref().map(|outcome| outcome.code)
+                );
+                self.violated(Invariant::OneResult, at_ms, what);
+                continue;
+            };
+            let list: Vec<String> = list.iter().map(|status| status.user_id.clone()).collect();
+            self.check_list(*device, answer.user, &list, at_ms);
+            let (first, same) = lists.entry(answer.user).or_insert_with(|| (*device, list.clone()));
+            if *same != list {
+                let what = format!("d{first} has the list {same:?}, d{device} has {list:?}");
+                self.violated(Invariant::Lists, at_ms, what);
+            }
+            for status in query {
+                let known = truth.entry(status.user_id.clone()).or_insert_with(|| status.clone());
+                if known != status {
+                    let what = format!("two answers: {known:?} and {status:?}");
+                    self.violated(Invariant::FinalState, at_ms, what);
+                }
+            }
+            self.check_told(*device, answer.user, &list, query, at_ms);
+        }
+        for (user, id) in self.users.clone().iter().enumerate() {
+            let Some(status) = truth.get(id) else { continue };
+            self.check_custom(OBSERVER, status, at_ms);
+            let is_online = status.status == Status::Online.number();
+            let here: Vec<DeviceIndex> = answers
+                .iter()
+                .filter(|(_, answer)| answer.user == user)
+                .map(|(device, _)| *device)
+                .collect();
+            if is_online && here.is_empty() {
+                let what = format!("{id} is ONLINE and has no device: {status:?}");
+                self.violated(Invariant::NoGhost, at_ms, what);
+            }
+            if !is_online && !here.is_empty() {
+                let what = format!("{id} is not ONLINE, and logged in on {here:?}: {status:?}");
+                self.violated(Invariant::NoFalseOffline, at_ms, what);
+            }
+        }
+    }
+
+    fn check_list(&mut self, device: DeviceIndex, user: UserIndex, list: &[String], at_ms: u64) {
+        let distinct: BTreeSet<&String> = list.iter().collect();
+        let is_bad = list.len() > self.subscriptions_max
+            || distinct.len() != list.len()
+            || list.contains(&self.users[user]);
+        if is_bad {
+            let what = format!("d{device}: the list of {} is {list:?}", self.users[user]);
+            self.violated(Invariant::Lists, at_ms, what);
+        }
+        if device == OBSERVER && self.observer_subscribed && list.len() + 1 < ACTIVE_USERS {
+            let what = format!("d{device} subscribed to everybody, and its list is {list:?}");
+            self.violated(Invariant::Restored, at_ms, what);
+        }
+    }
+
+    fn check_told(
+        &mut self,
+        device: DeviceIndex,
+        user: UserIndex,
+        list: &[String],
+        query: &[UserStatus],
+        at_ms: u64,
+    ) {
+        for truth in query {
+            let is_own = self.users[user] == truth.user_id;
+            if !is_own && !list.contains(&truth.user_id) {
+                continue;
+            }
+            let told = self.views[device].told.get(&truth.user_id);
+            let same = told.is_some_and(|told| {
+                (told.version, told.status, &told.custom_status)
+                    == (truth.version, truth.status, &truth.custom_status)
+            });
+            if same {
+                continue;
+            }
+            let invariant = if is_own {
+                Invariant::OwnStatus
+            } else {
+                Invariant::FinalState
+            };
+            let told = told.map_or("nothing".to_owned(), brief);
+            let what = format!(
+                "d{device} was last told of {}: {told}; a query answers {}",
+                truth.user_id,
+                brief(truth)
+            );
+            self.violated(invariant, at_ms, what);
+        }
+    }
+}
+
+impl View {
+    fn new(user: UserIndex) -> View {
+        View {
+            phase: Phase::Out,
+            user,
+            users_seen: BTreeSet::new(),
+            connection: ConnectionState::Disconnected,
+            pending: BTreeMap::new(),
+            told: BTreeMap::new(),
+            is_held: false,
+        }
+    }
+
+    fn is_logging_in(&self) -> bool {
+        self.pending
+            .values()
+            .any(|pending| matches!(pending.call, Call::Login { .. }))
+    }
+}
+
+fn answered(outcome: &Option<Outcome>) -> Option<&[UserStatus]> {
+    outcome
+        .as_ref()
+        .filter(|outcome| outcome.code == code::OK)
+        .map(|outcome| outcome.users.as_slice())
+}
+
+/// A status in a few words.
+#[must_use]
+pub fn brief(status: &UserStatus) -> String {
+    format!(
+        "{}={} v{} \"{}\" r{}",
+        status.user_id, status.status, status.version, status.custom_status, status.reason
+    )
+}

@@ -1,0 +1,168 @@
+//! The server's host: the real node with one loop, its wall clock, and the backend's orders.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use presence::ids::{AppId, UserId, UserKey};
+use presence::settings::AppSettings;
+use presence::time::Wall;
+use presence_node::clock::RuntimeClock;
+use presence_node::{AppConfig, AsyncAdmin, NodeConfig, single};
+use tokio::sync::Notify;
+use turmoil::net::TcpListener;
+
+use crate::network::ServerListener;
+use crate::runner::{Plant, World, locked};
+use crate::scenario::{SDK_APP_ID, SERVER_PORT, Scenario};
+
+/// A key that everybody may know.
+pub const SECRET_KEY: &str = "a key of the simulation's own";
+
+/// When every simulation begins: a moment in 2026, milliseconds since the epoch.
+const START_MS: i64 = 1_780_000_000_000;
+
+/// What the runner and the server share.
+#[derive(Default)]
+pub struct Desk {
+    orders: Mutex<VecDeque<Order>>,
+    bell: Notify,
+    clock: Mutex<Option<Arc<RuntimeClock>>>,
+    wall_shift_ms: AtomicI64,
+    /// UserSigs made before this second were revoked (R8.7).
+    sign_from_s: AtomicI64,
+}
+
+/// What the backend wants.
+enum Order {
+    Kick(UserId),
+    Switch(bool),
+    Stop,
+}
+
+impl Desk {
+    /// The server's wall clock, milliseconds since the epoch, so many milliseconds after the beginning.
+    #[must_use]
+    pub fn wall_ms(&self, now_ms: u64) -> i64 {
+        START_MS + now_ms as i64 + self.wall_shift_ms.load(Ordering::Relaxed)
+    }
+
+    /// When a UserSig is made, in seconds since the epoch: now, and after what was revoked.
+    #[must_use]
+    pub fn sign_at_s(&self, now_ms: u64) -> i64 {
+        let wall_s = self.wall_ms(now_ms).div_euclid(1000);
+        wall_s.max(self.sign_from_s.load(Ordering::Relaxed))
+    }
+
+    /// Moves the wall clock.
+    pub fn move_wall(&self, by_ms: i64) {
+        self.wall_shift_ms.fetch_add(by_ms, Ordering::Relaxed);
+        if let Some(clock) = &*locked(&self.clock) {
+            clock.shift_wall(by_ms);
+        }
+    }
+
+    /// R8.7.
+    pub fn kick(&self, user: UserId, now_ms: u64) {
+        let wall_s = self.wall_ms(now_ms).div_euclid(1000);
+        // The order may be carried out a second later.
+        self.sign_from_s.fetch_max(wall_s + 2, Ordering::Relaxed);
+        self.order(Order::Kick(user));
+    }
+
+    /// R7.3.
+    pub fn switch(&self, is_on: bool) {
+        self.order(Order::Switch(is_on));
+    }
+
+    /// Ends the node in order.
+    pub fn stop(&self) {
+        self.order(Order::Stop);
+    }
+
+    fn order(&self, order: Order) {
+        locked(&self.orders).push_back(order);
+        self.bell.notify_one();
+    }
+}
+
+/// The life of one server process. It knows nothing of those before it.
+pub async fn run(world: Arc<World>) -> turmoil::Result {
+    let desk = &world.server;
+    locked(&desk.orders).clear();
+    let inner = TcpListener::bind(("0.0.0.0", SERVER_PORT)).await?;
+    let now_ms = locked(&world.journal).now_ms();
+    let clock = Arc::new(RuntimeClock::starting_at(Wall(desk.wall_ms(now_ms))));
+    *locked(&desk.clock) = Some(Arc::clone(&clock));
+    let listener = ServerListener {
+        inner,
+        connections: Arc::clone(&world.connections),
+        write_bytes_max: world.scenario.write_bytes_max,
+    };
+    let (admin, node) = single(
+        node_config(&world),
+        vec![app(&world.scenario)],
+        listener,
+        presence_node::World { clock },
+    );
+    tokio::task::spawn_local(obey(Arc::clone(&world), admin));
+    node.await;
+    Ok(())
+}
+
+fn node_config(world: &World) -> NodeConfig {
+    let mut config = world.scenario.node_config();
+    if world.plant == Some(Plant::DeafToSilence) {
+        config.heartbeat_timeout = std::time::Duration::from_secs(3600);
+    }
+    config
+}
+
+fn app(scenario: &Scenario) -> AppConfig {
+    AppConfig {
+        id: app_id(),
+        secret_key: SECRET_KEY.to_owned(),
+        settings: settings(scenario, true),
+        accounts: scenario.users.iter().map(|user| user_id(user)).collect(),
+        friends: std::collections::BTreeMap::new(),
+    }
+}
+
+fn settings(scenario: &Scenario, user_status: bool) -> AppSettings {
+    AppSettings {
+        user_status,
+        subscriptions_max: scenario.subscriptions_max,
+        // The questions of calm moments would use up the allowance (R7.5).
+        rate_calls: 0,
+        offline_grace: scenario.offline_grace,
+        subscription_linger: scenario.subscription_linger,
+        ..AppSettings::default()
+    }
+}
+
+async fn obey(world: Arc<World>, admin: AsyncAdmin) {
+    loop {
+        let order = locked(&world.server.orders).pop_front();
+        match order {
+            Some(Order::Kick(user)) => admin.kick(UserKey { app: app_id(), user }).await,
+            Some(Order::Switch(is_on)) => {
+                let settings = settings(&world.scenario, is_on);
+                admin.set_app_settings(app_id(), settings).await;
+            }
+            Some(Order::Stop) => return admin.stop().await,
+            None => world.server.bell.notified().await,
+        }
+    }
+}
+
+/// The app of all users.
+#[must_use]
+pub fn app_id() -> AppId {
+    AppId::new(SDK_APP_ID).expect("not 0")
+}
+
+/// A user of the scenario.
+#[must_use]
+pub fn user_id(name: &str) -> UserId {
+    UserId::new(name).expect("a scenario's users are well-formed")
+}

@@ -257,6 +257,13 @@ impl Client {
         Some(offset_ms.saturating_add_unsigned(self.shared.world.mono_ms()))
     }
 
+    /// Whether an internal error, or a panic of the application's code in a callback, ended this client; then every call
+    /// but those that destroy it answers `FAILED`.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.shared.outlet.visible.has_failed()
+    }
+
     /// The network came back: reconnect at once (R8.5). A connection that is there is asked for a sign of life.
     pub fn network_changed(&self) -> Result<(), CallError> {
         self.send_unpromised(Command::NetworkChanged)
@@ -266,10 +273,15 @@ impl Client {
     /// many ran.
     ///
     /// Errors: `CLOSED`: the client is closed, or a destroy took over; this was the last poll. `BUSY`: another thread is in
-    /// poll, or this one already is. `INVALID_ARGUMENT` for no events. `UNSUPPORTED` with another delivery.
+    /// poll, or this one already is. `WOULD_DEADLOCK` inside a wake callback. `INVALID_ARGUMENT` for no events.
+    /// `UNSUPPORTED` with another delivery.
     pub fn poll(&self, events_max: usize, timeout: Duration) -> Result<usize, CallError> {
         self.check_fork()?;
         poll::require(&self.shared.outlet, "poll")?;
+        if self.shared.on_runtime() {
+            let text = "poll: called from the wake callback, which may only signal";
+            return Err(CallError::new(code::WOULD_DEADLOCK, text));
+        }
         if events_max == 0 {
             return Err(CallError::new(
                 code::INVALID_ARGUMENT,
@@ -302,7 +314,7 @@ impl Client {
     pub fn destroy(&self, timeout: Duration) -> Result<(), CallError> {
         self.check_fork()?;
         let shared = &self.shared;
-        if shared.outlet.runs_here() || shared.runtime.as_ref().is_some_and(|runtime| runtime.runs_here()) {
+        if shared.outlet.runs_here() || shared.on_runtime() {
             let text = "destroy: called from a callback it would wait for; use the asynchronous form";
             return Err(CallError::new(code::WOULD_DEADLOCK, text));
         }
@@ -382,6 +394,11 @@ fn forward(door: &DoorState, command: Command) {
 }
 
 impl Shared {
+    /// Whether the calling thread is the runtime's, which runs no application code but wake callbacks.
+    fn on_runtime(&self) -> bool {
+        self.runtime.as_ref().is_some_and(|runtime| runtime.runs_here())
+    }
+
     fn enter(&self) -> Result<std::sync::MutexGuard<'_, DoorState>, CallError> {
         let door = lock(&self.door.state);
         match door.open {

@@ -7,7 +7,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 
 use tokio::runtime::{Builder, Handle};
@@ -137,28 +137,36 @@ pub(crate) struct Runtime {
 }
 
 impl Runtime {
+    /// Builds the runtime on its own thread, so that nothing of it is left with the caller's.
     pub(crate) fn start() -> io::Result<Runtime> {
-        let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
-        let handle = runtime.handle().clone();
         let stop = Arc::new(Notify::new());
         let stopped = Arc::clone(&stop);
         let mark = Arc::new(AtomicUsize::new(0));
         let mark_there = Arc::clone(&mark);
+        let (built, handle) = mpsc::sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("tim-runtime".into())
             .spawn(move || {
                 mark_there.store(thread_mark(), Ordering::Release);
-                runtime.block_on(stopped.notified());
-                // Here, on its own thread and outside of any task: the one place where dropping it is simple.
-                drop(runtime);
+                run(&built, &stopped);
                 mark_there.store(0, Ordering::Release);
             })?;
-        Ok(Runtime {
-            handle,
-            stop,
-            thread: Mutex::new(Some(thread)),
-            mark,
-        })
+        let handle = handle
+            .recv()
+            .unwrap_or_else(|_| Err(io::Error::other("the runtime's thread ended at once")));
+        match handle {
+            Ok(handle) => Ok(Runtime {
+                handle,
+                stop,
+                thread: Mutex::new(Some(thread)),
+                mark,
+            }),
+            Err(error) => {
+                // It has nothing left to do but end; its panic would be the error above.
+                drop(thread.join());
+                Err(error)
+            }
+        }
     }
 
     pub(crate) fn handle(&self) -> &Handle {
@@ -168,6 +176,20 @@ impl Runtime {
     /// Whether the calling thread is the runtime's.
     pub(crate) fn runs_here(&self) -> bool {
         self.mark.load(Ordering::Acquire) == thread_mark()
+    }
+}
+
+/// The runtime's life, from building to dropping it.
+fn run(built: &mpsc::SyncSender<io::Result<Handle>>, stopped: &Notify) {
+    // There is room for the one answer, and whoever asked waits for it.
+    match Builder::new_current_thread().enable_io().enable_time().build() {
+        Ok(runtime) => {
+            let _ = built.send(Ok(runtime.handle().clone()));
+            runtime.block_on(stopped.notified());
+            // Here, outside of any task: the one place where dropping it is simple.
+            drop(runtime);
+        }
+        Err(error) => drop(built.send(Err(error))),
     }
 }
 

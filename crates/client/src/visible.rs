@@ -1,7 +1,7 @@
 //! What any thread may ask of a client at once: written by the session, read by the application.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 use crate::api::{LogLevel, LoginState};
 
@@ -23,6 +23,7 @@ pub(crate) struct Visible {
     log_level: AtomicU8,
     /// Results promised and not yet delivered, and listeners not yet in place.
     promised: AtomicUsize,
+    failed: AtomicBool,
 }
 
 impl Visible {
@@ -33,6 +34,7 @@ impl Visible {
             clock_offset_ms: Mutex::new(None),
             log_level: AtomicU8::new(LOG_OFF),
             promised: AtomicUsize::new(0),
+            failed: AtomicBool::new(false),
         }
     }
 
@@ -69,6 +71,14 @@ impl Visible {
 
     pub(crate) fn set_clock_offset_ms(&self, offset_ms: i64) {
         *lock(&self.clock_offset_ms) = Some(offset_ms);
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_failed(&self) {
+        self.failed.store(true, Ordering::Release);
     }
 
     pub(crate) fn logs(&self, level: LogLevel) -> bool {

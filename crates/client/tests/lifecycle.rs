@@ -458,7 +458,15 @@ fn a_destroy_ends_a_poll_that_waits_and_runs_what_remains() {
     let client = create("poll", "");
     let remains = ran.clone();
     std::thread::scope(|scope| {
-        let polling = scope.spawn(|| client.poll(usize::MAX, PATIENCE));
+        let polling = scope.spawn(|| {
+            loop {
+                match client.poll(usize::MAX, PATIENCE) {
+                    // Ours below was inside.
+                    Err(error) if error.code == code::BUSY => std::thread::yield_now(),
+                    ended => return ended,
+                }
+            }
+        });
         // The poll waits as soon as it is inside; a poll of ours that is refused shows that it is.
         while client.poll(1, Duration::ZERO).is_ok() {
             std::thread::yield_now();
@@ -526,6 +534,47 @@ fn poll_has_a_wake_callback_and_the_other_deliveries_have_none() {
         assert_eq!(code_of(client.wake_fd()), code::UNSUPPORTED);
         client.destroy(PATIENCE).unwrap();
     }
+}
+
+#[test]
+fn a_wake_callback_is_never_called_or_kept_after_the_end() {
+    for _ in 0..50 {
+        let client = create("poll", "");
+        let (dropped, drops) = mpsc::channel();
+        let ended = Arc::new(AtomicBool::new(false));
+        let (held, seen) = (Dropped(dropped, "wake"), ended.clone());
+        client
+            .set_wake_callback(Some(Box::new(move || {
+                let _ = &held;
+                std::thread::yield_now();
+                assert!(!seen.load(Ordering::SeqCst), "called after destroy returned");
+            })))
+            .unwrap();
+        client.login("alice", "sig", Box::new(|_| ())).unwrap();
+        client.destroy(PATIENCE).unwrap();
+        ended.store(true, Ordering::SeqCst);
+        assert_eq!(drops.try_recv(), Ok("wake"));
+    }
+}
+
+#[test]
+fn a_poll_inside_a_wake_callback_is_refused() {
+    let client = create("poll", "");
+    let (tell, told) = mpsc::channel();
+    let inside = client.clone();
+    client
+        .set_wake_callback(Some(Box::new(move || {
+            let codes = (
+                code_of(inside.poll(1, Duration::ZERO)),
+                code_of(inside.destroy(PATIENCE)),
+            );
+            // Later calls find nobody.
+            let _ = tell.send(codes);
+        })))
+        .unwrap();
+    client.get_friends(Box::new(|_| ())).unwrap();
+    assert_eq!(receive(&told), (code::WOULD_DEADLOCK, code::WOULD_DEADLOCK));
+    client.destroy(PATIENCE).unwrap();
 }
 
 #[cfg(unix)]

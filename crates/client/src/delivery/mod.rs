@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 
 use crate::visible::{Visible, lock};
 use consumer::{Consumer, Ran};
-use poll::WakeFd;
+use poll::{Chime, WakeFd};
 use queue::{Item, Popped, Queue};
 use shared::Scheduler;
 
@@ -53,10 +53,7 @@ pub(crate) struct Outlet {
 enum Waker {
     Thread,
     Shared(Scheduler),
-    Poll {
-        fd: Mutex<WakeFd>,
-        callback: Mutex<Option<Arc<WakeFn>>>,
-    },
+    Poll { fd: Mutex<WakeFd>, chime: Chime },
 }
 
 /// Where the consumer is.
@@ -113,12 +110,7 @@ impl Outlet {
         match &self.waker {
             Waker::Thread => {}
             Waker::Shared(scheduler) => scheduler.schedule(self),
-            Waker::Poll { callback, .. } => {
-                let callback = lock(callback).clone();
-                if let Some(callback) = callback {
-                    callback();
-                }
-            }
+            Waker::Poll { chime, .. } => chime.ring(),
         }
     }
 

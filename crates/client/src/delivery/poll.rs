@@ -2,13 +2,14 @@
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use presence_protocol::errors::code;
 use tokio::sync::Notify;
 
 use super::consumer::{Consumer, Ran};
+use super::queue::Item;
 use super::{Outlet, WakeFn, Waker, thread_mark};
 use crate::api::CallError;
 use crate::visible::lock;
@@ -50,12 +51,85 @@ impl WakeFd {
     }
 }
 
+/// The application's wake callback, which is called on the thread that fills the queue.
+#[derive(Default)]
+pub(crate) struct Chime {
+    state: Mutex<ChimeState>,
+    /// Notified when a call returned.
+    returned: Condvar,
+}
+
+#[derive(Default)]
+struct ChimeState {
+    callback: Option<Arc<WakeFn>>,
+    /// Calls that have not returned.
+    ringing: usize,
+}
+
+impl Chime {
+    /// Calls the callback, if there is one.
+    pub(super) fn ring(&self) {
+        let ringing;
+        let callback = {
+            let mut state = lock(&self.state);
+            let Some(callback) = state.callback.clone() else {
+                return;
+            };
+            state.ringing += 1;
+            ringing = Ringing(self);
+            callback
+        };
+        callback();
+        // Before the call counts as returned, which is when somebody may let go of the application's things.
+        drop(callback);
+        drop(ringing);
+    }
+
+    /// Puts `callback` in the place of the one before, which is handed back.
+    fn replace(&self, callback: Option<Arc<WakeFn>>) -> Option<Arc<WakeFn>> {
+        std::mem::replace(&mut lock(&self.state).callback, callback)
+    }
+
+    /// Ends the callback: waits for the call that runs, then drops it, and after that nothing is called. False if
+    /// `deadline` came first (`None`: it never does), and then all is as it was.
+    fn silence(&self, deadline: Option<Instant>) -> bool {
+        let mut state = lock(&self.state);
+        while state.ringing > 0 {
+            let Some(deadline) = deadline else {
+                state = self.returned.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.returned.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let last = state.callback.take();
+        drop(state);
+        // Outside of the lock: this frees what is the application's.
+        drop(last);
+        true
+    }
+}
+
+/// A call of the callback that runs.
+struct Ringing<'a>(&'a Chime);
+
+impl Drop for Ringing<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.state).ringing -= 1;
+        self.0.returned.notify_all();
+    }
+}
+
 /// A poll delivery.
 pub(crate) fn outlet(bell: Arc<Notify>) -> Arc<Outlet> {
     let outlet = Outlet::new(
         Waker::Poll {
             fd: Mutex::default(),
-            callback: Mutex::new(None),
+            chime: Chime::default(),
         },
         bell,
     );
@@ -101,6 +175,8 @@ pub(crate) fn poll(outlet: &Outlet, events_max: usize, timeout: Duration) -> Res
                 Ran::Callback | Ran::Panicked => handled += 1,
                 Ran::Quietly => {}
                 Ran::Ended => {
+                    // It may only signal, so there is no deadline; nobody would wake this poll's caller once more.
+                    outlet.silence(None);
                     outlet.end(consumer);
                     return Err(closed());
                 }
@@ -127,19 +203,43 @@ pub(crate) fn finish(outlet: &Outlet, deadline: Option<Instant>) -> bool {
     loop {
         match outlet.pop() {
             Some(popped) => {
-                if outlet.run(&mut consumer, popped) == Ran::Ended {
+                if outlet.run(&mut consumer, popped) != Ran::Ended {
+                    continue;
+                }
+                if outlet.silence(deadline) {
                     outlet.end(consumer);
                     return true;
                 }
+                outlet.put_end_back();
+                break;
             }
             None if wait(outlet, deadline) => {}
-            None => {
-                outlet.stop_poll.store(false, Ordering::Release);
-                outlet.runner.store(0, Ordering::Release);
-                outlet.put_consumer(consumer);
-                return false;
-            }
+            None => break,
         }
+    }
+    outlet.stop_poll.store(false, Ordering::Release);
+    outlet.runner.store(0, Ordering::Release);
+    outlet.put_consumer(consumer);
+    false
+}
+
+impl Outlet {
+    /// Ends the wake callback: see [`Chime::silence`].
+    fn silence(&self, deadline: Option<Instant>) -> bool {
+        match &self.waker {
+            Waker::Poll { chime, .. } => chime.silence(deadline),
+            Waker::Thread | Waker::Shared(_) => true,
+        }
+    }
+
+    /// Whoever looks next finds the end, which was the last there was.
+    fn put_end_back(&self) {
+        let mut queue = lock(&self.queue);
+        queue.push(Item::End);
+        if let Waker::Poll { fd, .. } = &self.waker {
+            lock(fd).set(true);
+        }
+        let _ = self.token.try_send(());
     }
 }
 
@@ -200,13 +300,12 @@ pub(crate) fn require(outlet: &Outlet, what: &str) -> Result<(), CallError> {
 
 /// Puts `callback` in the place of the one before, which is handed back; calls it at once if something waits.
 pub(crate) fn set_wake_callback(outlet: &Outlet, callback: Option<WakeFn>) -> Option<Arc<WakeFn>> {
-    let Waker::Poll { callback: place, .. } = &outlet.waker else {
+    let Waker::Poll { chime, .. } = &outlet.waker else {
         return None;
     };
-    let callback = callback.map(Arc::new);
-    let old = std::mem::replace(&mut *lock(place), callback.clone());
-    if let Some(callback) = callback.filter(|_| !outlet.is_empty()) {
-        callback();
+    let old = chime.replace(callback.map(Arc::new));
+    if !outlet.is_empty() {
+        chime.ring();
     }
     old
 }

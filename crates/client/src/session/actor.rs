@@ -53,6 +53,7 @@ pub(crate) async fn run(
         Ok(closed) => closed,
         Err(Panicked) => {
             door.fail();
+            machine.outlet.visible.set_failed();
             machine.log(LogLevel::Error, || {
                 "an internal error ended this client".to_owned()
             });

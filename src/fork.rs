@@ -60,7 +60,7 @@ impl ClientEntry {
         if self.closing.load(Ordering::Acquire) > 0 {
             return Err(Refusal::new(code::CLOSED, "the client is closing"));
         }
-        if self.failed.load(Ordering::Acquire) {
+        if self.failed.load(Ordering::Acquire) || self.client.has_failed() {
             return Err(Refusal::new(
                 code::FAILED,
                 "the client failed by an internal error; destroy it",

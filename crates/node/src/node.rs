@@ -72,29 +72,31 @@ impl Node {
                 .iter()
                 .map(transport::share)
                 .collect::<io::Result<Vec<_>>>()?;
-            homes.push((parts, handles, runtime()?));
+            homes.push((parts, handles));
         }
 
         let (running, ended) = std_mpsc::channel();
         let mut orders = Vec::new();
-        let mut threads = Vec::new();
-        for (parts, handles, runtime) in homes {
+        let mut threads: Vec<JoinHandle<()>> = Vec::new();
+        for (parts, handles) in homes {
             let (sender, receiver) = mpsc::channel(ORDERS_MAX);
             let running = running.clone();
+            let (built, answer) = std_mpsc::sync_channel(1);
             let name = format!("tim-node-{}", parts.index);
             let thread = std::thread::Builder::new().name(name).spawn(move || {
-                if let Err(error) = runtime.block_on(run(parts, handles, receiver)) {
-                    tracing::error!(%error, "a loop of the node could not run");
-                }
+                live(&built, parts, handles, receiver);
                 drop(running);
             });
             orders.push(sender);
-            match thread {
-                Ok(thread) => threads.push(thread),
-                Err(error) => {
-                    AsyncAdmin::new(orders, friends_max).stop_soon();
-                    return Err(error);
-                }
+            let started = thread.and_then(|thread| {
+                threads.push(thread);
+                answer
+                    .recv()
+                    .unwrap_or_else(|_| Err(io::Error::other("a loop's thread ended at once")))
+            });
+            if let Err(error) = started {
+                AsyncAdmin::new(orders, friends_max).stop_soon();
+                return Err(error);
             }
         }
         tracing::info!(?addresses, loops, apps = apps.len(), "node started");
@@ -161,6 +163,26 @@ fn runtime() -> io::Result<Runtime> {
         // A loop is one task: whenever it turns again at once, sockets are looked at in between.
         .event_interval(1)
         .build()
+}
+
+/// The whole life of a loop's thread. The runtime is built here, so that nothing of it is left with the thread that
+/// starts the node; `built` hears how that went.
+fn live(
+    built: &std_mpsc::SyncSender<io::Result<()>>,
+    parts: Parts<std::net::TcpStream>,
+    listeners: Vec<std::net::TcpListener>,
+    orders: mpsc::Receiver<Message>,
+) {
+    // There is room for the one answer, and whoever asked waits for it.
+    match runtime() {
+        Ok(runtime) => {
+            let _ = built.send(Ok(()));
+            if let Err(error) = runtime.block_on(run(parts, listeners, orders)) {
+                tracing::error!(%error, "a loop of the node could not run");
+            }
+        }
+        Err(error) => drop(built.send(Err(error))),
+    }
 }
 
 /// One loop's whole life on its own runtime.

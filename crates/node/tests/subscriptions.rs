@@ -33,6 +33,10 @@ async fn the_list_is_the_users_and_every_device_hears_of_its_changes_r5_3(kind: 
     let (here, there) = (desk.list_change().await, phone.list_change().await);
     assert_eq!(here, there);
     assert_eq!(here.added, ["bob", "carol"]);
+    for user in ["bob", "carol"] {
+        // Only the desk has it in its result; found by the simulation, seed 1.
+        assert_eq!(phone.push_of(user).await.status, UNLOGINED);
+    }
 
     let mut bob = node.login("bob").await;
     assert_eq!(desk.push_of("bob").await.status, ONLINE);
@@ -52,6 +56,7 @@ async fn the_list_is_the_users_and_every_device_hears_of_its_changes_r5_3(kind: 
         ["carol", "bob"],
         "R5.9: oldest first"
     );
+    assert_eq!(desk.push_of("bob").await.status, ONLINE, "as the phone's result");
     bob.set("hello").await;
     assert_eq!(desk.push_of("bob").await.custom_status, "hello");
     node.stop().await;

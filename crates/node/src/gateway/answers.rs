@@ -294,7 +294,35 @@ impl<T: Transport> Loop<T> {
         let reply = per_user(asker.request_id, statuses(named, &snapshots));
         self.reply(asker.connection, Reply { evicted, ..reply });
         self.tell_list(user, change, *generation);
+        self.tell_other_devices(asker, user, &change.added);
         self.release_all(user, &users);
+    }
+
+    /// R5.3: the list is the user's, so its other devices, too, know from now on what the newly watched show. Only the
+    /// one that subscribed has it in its result.
+    fn tell_other_devices(&mut self, asker: Asker, user: UserKey, added: &[UserId]) {
+        let others: Vec<Id> = self
+            .hub
+            .devices(&user)
+            .iter()
+            .copied()
+            .filter(|device| *device != asker.connection)
+            .collect();
+        if others.is_empty() {
+            return;
+        }
+        for id in added {
+            let key = UserKey {
+                app: user.app,
+                user: *id,
+            };
+            let Some(presence) = self.hub.presence(&key).cloned() else {
+                continue;
+            };
+            for other in &others {
+                self.send_presence(*other, &key, &presence);
+            }
+        }
     }
 
     fn restore_watched(

@@ -143,10 +143,18 @@ impl Checker {
     pub fn new(scenario: &Scenario) -> Checker {
         Checker {
             users: scenario.users.clone(),
-            has_data_dir: scenario.devices.iter().map(|device| device.has_data_dir).collect(),
+            has_data_dir: scenario
+                .devices
+                .iter()
+                .map(|device| device.has_data_dir)
+                .collect(),
             subscriptions_max: scenario.subscriptions_max,
             ghost_bound_ms: scenario.ghost_bound_ms(),
-            views: scenario.devices.iter().map(|device| View::new(device.user)).collect(),
+            views: scenario
+                .devices
+                .iter()
+                .map(|device| View::new(device.user))
+                .collect(),
             alive_until_ms: vec![0; scenario.users.len()],
             next_call: 0,
             observer_subscribed: false,
@@ -162,7 +170,11 @@ impl Checker {
 
     /// Notes a violation.
     pub fn violated(&mut self, invariant: Invariant, at_ms: u64, what: String) {
-        self.violations.push(Violation { invariant, at_ms, what });
+        self.violations.push(Violation {
+            invariant,
+            at_ms,
+            what,
+        });
     }
 
     /// A call is about to be made.
@@ -263,7 +275,8 @@ impl Checker {
     /// A notification.
     pub fn told(&mut self, device: DeviceIndex, changes: &[UserStatus], at_ms: u64) {
         let view = &self.views[device];
-        if view.connection != ConnectionState::Connected || matches!(view.phase, Phase::Out | Phase::LoggingIn)
+        if view.connection != ConnectionState::Connected
+            || matches!(view.phase, Phase::Out | Phase::LoggingIn)
         {
             let what = format!(
                 "d{device}: told of {} while {:?} and {:?}",
@@ -364,13 +377,16 @@ impl Checker {
 
     /// Whether anything may speak for `user` now.
     fn may_be_alive(&self, user: UserIndex) -> bool {
-        self.views.iter().zip(&self.has_data_dir).any(|(view, has_data_dir)| {
-            view.users_seen.contains(&user)
-                && (view.is_held
+        self.views
+            .iter()
+            .zip(&self.has_data_dir)
+            .any(|(view, has_data_dir)| {
+                view.users_seen.contains(&user)
+                    && (view.is_held
                     // It may be saying a logout of earlier (R8.8).
                     || *has_data_dir
                     || (view.phase != Phase::Out && view.user == user))
-        })
+            })
     }
 
     /// The device heard of its connection.
@@ -480,13 +496,17 @@ impl Checker {
             };
             let list: Vec<String> = list.iter().map(|status| status.user_id.clone()).collect();
             self.check_list(*device, answer.user, &list, at_ms);
-            let (first, same) = lists.entry(answer.user).or_insert_with(|| (*device, list.clone()));
+            let (first, same) = lists
+                .entry(answer.user)
+                .or_insert_with(|| (*device, list.clone()));
             if *same != list {
                 let what = format!("d{first} has the list {same:?}, d{device} has {list:?}");
                 self.violated(Invariant::Lists, at_ms, what);
             }
             for status in query {
-                let known = truth.entry(status.user_id.clone()).or_insert_with(|| status.clone());
+                let known = truth
+                    .entry(status.user_id.clone())
+                    .or_insert_with(|| status.clone());
                 if known != status {
                     let what = format!("two answers: {known:?} and {status:?}");
                     self.violated(Invariant::FinalState, at_ms, what);

@@ -212,7 +212,10 @@ impl Desk {
         let is_lost = locked(&self.world.checker).take_lost_session(self.index);
         let Some(user) = is_lost else { return Ok(()) };
         *client = self.open()?;
-        let call = Call::Login { user, valid_s: 10_000 };
+        let call = Call::Login {
+            user,
+            valid_s: 10_000,
+        };
         self.world.send(client, &call, Box::new(|_| ()))
     }
 }

@@ -88,7 +88,12 @@ pub struct World {
 impl World {
     /// Makes a call on a client.
     pub fn send(&self, client: &Client, call: &Call, done: Completion) -> Result<(), CallError> {
-        let names = |users: &[usize]| users.iter().map(|user| self.scenario.users[*user].clone()).collect();
+        let names = |users: &[usize]| {
+            users
+                .iter()
+                .map(|user| self.scenario.users[*user].clone())
+                .collect()
+        };
         match call {
             Call::Login { user, valid_s } => {
                 let name = &self.scenario.users[*user];
@@ -126,7 +131,9 @@ pub fn run(seed: u64, plant: Option<Plant>, prints: bool) -> Report {
         server: server::Desk::default(),
         scenario,
     });
-    let ran = catch_unwind(AssertUnwindSafe(|| Run::new(&world).and_then(|mut run| run.carry_out())));
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        Run::new(&world).and_then(|mut run| run.carry_out())
+    }));
     let failure = match ran {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(format!("a host failed: {error}")),

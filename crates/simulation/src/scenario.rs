@@ -176,7 +176,9 @@ impl Scenario {
     #[must_use]
     pub fn from_seed(seed: u64) -> Scenario {
         let mut random = Random::new(seed, "scenario");
-        let users: Vec<String> = ["observer", "ann", "ben", "cem", "dee", "eve"].map(str::to_owned).to_vec();
+        let users: Vec<String> = ["observer", "ann", "ben", "cem", "dee", "eve"]
+            .map(str::to_owned)
+            .to_vec();
         let mut devices = vec![Device {
             user: 0,
             platform: "Linux",
@@ -184,7 +186,13 @@ impl Scenario {
         }];
         // Ann has two devices, and the last one is anybody's, so that platforms collide now and then (R8.3).
         let third = random.between(1, 3) as usize;
-        for (user, platform) in [(1, "Linux"), (1, "iOS"), (2, "Android"), (3, "Web"), (third, "Linux")] {
+        for (user, platform) in [
+            (1, "Linux"),
+            (1, "iOS"),
+            (2, "Android"),
+            (3, "Web"),
+            (third, "Linux"),
+        ] {
             devices.push(Device {
                 user,
                 platform,

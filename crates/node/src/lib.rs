@@ -21,6 +21,7 @@ pub mod engine;
 mod event_loop;
 mod gateway;
 mod hub;
+mod keyed;
 mod node;
 pub mod options;
 mod slab;

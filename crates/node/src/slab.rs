@@ -9,6 +9,11 @@ pub(crate) struct Id {
 }
 
 impl Id {
+    /// Which place. Alone it tells no one apart who comes after; so only where the value is known to live on.
+    pub(crate) fn place(self) -> u32 {
+        self.place
+    }
+
     /// As one number: the generation above, the place below.
     pub(crate) fn to_bits(self) -> u64 {
         u64::from(self.generation) << 32 | u64::from(self.place)
@@ -42,7 +47,6 @@ impl<T> Slab<T> {
         }
     }
 
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.places.len() - self.free.len()
     }
@@ -77,6 +81,20 @@ impl<T> Slab<T> {
     pub(crate) fn get_mut(&mut self, id: Id) -> Option<&mut T> {
         let slot = self.places.get_mut(id.place as usize)?;
         slot.value.as_mut().filter(|_| slot.generation == id.generation)
+    }
+
+    /// Who lives at `place` now.
+    pub(crate) fn at(&self, place: u32) -> Option<&T> {
+        self.places.get(place as usize)?.value.as_ref()
+    }
+
+    /// The id of who lives at `place` now.
+    pub(crate) fn id_at(&self, place: u32) -> Option<Id> {
+        let slot = self.places.get(place as usize)?;
+        slot.value.as_ref().map(|_| Id {
+            place,
+            generation: slot.generation,
+        })
     }
 
     pub(crate) fn remove(&mut self, id: Id) -> Option<T> {

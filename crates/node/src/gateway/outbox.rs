@@ -29,8 +29,10 @@ pub(crate) struct Outbox {
     merge_above: usize,
 }
 
-/// Frames an emptied queue keeps room for; more are given back.
-const ROOM_KEPT: usize = 4;
+/// Frames an emptied queue keeps room for; more are given back. One is what most ticks bring.
+const ROOM_KEPT: usize = 1;
+/// Room for a second frame is room for so many.
+const ROOM_STEP: usize = 8;
 
 /// What a frame costs besides its bytes, so that a flood of tiny ones is bounded, too.
 const FRAME_COST: usize = std::mem::size_of::<Frame>();
@@ -76,6 +78,11 @@ impl Outbox {
 
     fn append(&mut self, frame: Frame) {
         self.bytes += frame.bytes.len();
+        match self.frames.capacity() {
+            0 => self.frames.reserve_exact(ROOM_KEPT),
+            ROOM_KEPT if self.frames.len() == ROOM_KEPT => self.frames.reserve_exact(ROOM_STEP),
+            _ => {}
+        }
         self.frames.push_back(frame);
     }
 

@@ -11,7 +11,7 @@ use presence_protocol::message::encode_change;
 use super::Hub;
 use super::watchers::Reasons;
 use crate::event_loop::Loop;
-use crate::gateway::connection::Connection;
+use crate::gateway::connection::{Connection, Phase};
 use crate::slab::{Id, Slab};
 use crate::transport::Transport;
 
@@ -75,10 +75,10 @@ impl<T: Transport> Deliveries<'_, T> {
         }
     }
 
-    fn deliver_to_user(&mut self, hub: &Hub, user: Id, watched: Id, frame: &Bytes) {
+    fn deliver_to_user(&mut self, hub: &Hub, user: u32, watched: Id, frame: &Bytes) {
         let devices = hub
             .locals
-            .get(user)
+            .at(user)
             .map_or(&[][..], |user| user.devices.as_slice());
         for device in devices {
             self.deliver(*device, watched.to_bits(), frame);
@@ -89,9 +89,9 @@ impl<T: Transport> Deliveries<'_, T> {
 impl<T: Transport> Loop<T> {
     /// R6.1: tells everyone here who is to hear that `user` shows `presence`.
     pub(crate) fn change(&mut self, user: UserKey, presence: &Presence) {
-        self.tell_own_devices(user, presence);
+        let frame = self.tell_own_devices(user, presence);
         if let Some(watched) = self.hub.learn(&user, presence) {
-            self.tell_watchers(watched);
+            self.tell_watchers_with(watched, frame);
         }
     }
 
@@ -121,14 +121,15 @@ impl<T: Transport> Loop<T> {
         (&self.hub, deliveries)
     }
 
-    fn tell_own_devices(&mut self, user: UserKey, presence: &Presence) {
+    /// Answers the change as bytes, if any device was told of it.
+    fn tell_own_devices(&mut self, user: UserKey, presence: &Presence) -> Option<Bytes> {
         let mut frame = None;
         let (hub, mut deliveries) = self.deliveries();
         for device in hub.devices(&user) {
             let Some(connection) = deliveries.connections.get_mut(*device) else {
                 continue;
             };
-            let crate::gateway::connection::Phase::Open(session) = &mut connection.phase else {
+            let Phase::Open(session) = &mut connection.phase else {
                 continue;
             };
             // The login that made the change was told with its reply.
@@ -139,10 +140,16 @@ impl<T: Transport> Loop<T> {
             let frame = frame.get_or_insert_with(|| encode_change(&user.user, presence));
             deliveries.deliver(*device, OWN_STATUS, frame);
         }
+        frame
     }
 
     /// Tells all watchers of `id` the newest that was heard of it.
     pub(crate) fn tell_watchers(&mut self, id: Id) {
+        self.tell_watchers_with(id, None);
+    }
+
+    /// The same, with that as bytes where they are at hand.
+    fn tell_watchers_with(&mut self, id: Id, frame: Option<Bytes>) {
         let Some(watched) = self.hub.watched.get_mut(id) else {
             return;
         };
@@ -175,13 +182,13 @@ impl<T: Transport> Loop<T> {
             return;
         };
         let Some(presence) = &watched.presence else { return };
-        let frame = encode_change(&watched.key.user, presence);
+        let frame = frame.unwrap_or_else(|| encode_change(&watched.key.user, presence));
         if watched.watchers.len() > SLICE_WATCHERS {
             let receivers = watched
                 .watchers
                 .as_slice()
                 .iter()
-                .map(|watcher| watcher.user)
+                .filter_map(|watcher| self.hub.locals.id_at(watcher.user))
                 .collect();
             watched.pass = Some(Box::new(Pass {
                 receivers,
@@ -211,8 +218,15 @@ impl<T: Transport> Loop<T> {
         if std::mem::replace(&mut watched.missed, true) {
             return;
         }
-        if let Some(app) = self.apps.get_mut(&app) {
-            app.missed.push(id);
+        let Some(app) = self.apps.get_mut(&app) else {
+            return;
+        };
+        app.missed.push(id);
+        // Watched users come and go while the switch is off; the list is to be no longer than they are many.
+        if app.missed.len() > 2 * self.hub.watched.len() + 64 {
+            app.missed.sort_unstable();
+            app.missed.dedup();
+            app.missed.retain(|id| self.hub.watched.get(*id).is_some());
         }
     }
 
@@ -236,13 +250,17 @@ impl<T: Transport> Loop<T> {
             .apps
             .get(&app)
             .map_or(Reasons::NONE, |app| reasons_told(&app.settings));
+        if !told.meets(Reasons::SUBSCRIBER) {
+            self.note_missed(app, id);
+        }
         let end = (pass.next + SLICE_WATCHERS).min(pass.receivers.len());
         let (hub, mut deliveries) = self.deliveries();
         if let Some(watched) = hub.watched.get(id) {
             for receiver in pass.receivers.get(pass.next..end).unwrap_or(&[]) {
-                // Who left meanwhile hears no more (R5.7).
-                if watched.watchers.reasons_of(*receiver).meets(told) {
-                    deliveries.deliver_to_user(hub, *receiver, id, &pass.frame);
+                // Who left meanwhile, or ended the subscription, hears no more (R5.7).
+                let is_here = hub.locals.get(*receiver).is_some();
+                if is_here && watched.watchers.reasons_of(receiver.place()).meets(told) {
+                    deliveries.deliver_to_user(hub, receiver.place(), id, &pass.frame);
                 }
             }
         }

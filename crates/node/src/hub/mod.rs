@@ -12,8 +12,9 @@ use presence::status::{Presence, Version};
 use presence::time::Mono;
 
 use self::fanout::Pass;
-use self::watchers::{Reasons, Watchers};
-use crate::slab::{Id, Slab};
+use self::watchers::{ROOM_STEP, Reasons, Watchers};
+use crate::keyed::{Keyed, KeyedSlab};
+use crate::slab::Id;
 
 /// The connections of one user. Most have one, which then costs no allocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,8 +60,14 @@ pub(crate) struct LocalUser {
     pub(crate) devices: Devices,
     /// R7.5. They outlive the connections by a window.
     pub(crate) gates: Gates,
-    /// Those in whose [`Watchers`] it is.
-    watching: Vec<Id>,
+    /// The places of those in whose [`Watchers`] it is: they stay as long as it is in there.
+    watching: Vec<u32>,
+}
+
+impl Keyed for LocalUser {
+    fn key(&self) -> &UserKey {
+        &self.key
+    }
 }
 
 /// A user someone here watches.
@@ -77,12 +84,16 @@ pub(crate) struct Watched {
     pub(crate) pass: Option<Box<Pass>>,
 }
 
+impl Keyed for Watched {
+    fn key(&self) -> &UserKey {
+        &self.key
+    }
+}
+
 /// See the module.
 pub(crate) struct Hub {
-    pub(crate) locals: Slab<LocalUser>,
-    local_by_key: HashMap<UserKey, Id>,
-    pub(crate) watched: Slab<Watched>,
-    watched_by_key: HashMap<UserKey, Id>,
+    pub(crate) locals: KeyedSlab<LocalUser>,
+    pub(crate) watched: KeyedSlab<Watched>,
     /// Users nobody here watches any more, for the engine to be told.
     dropped: Vec<UserKey>,
     /// Allowances of users whose last device went, until they are as good as new.
@@ -96,10 +107,8 @@ pub(crate) struct Hub {
 impl Hub {
     pub(crate) fn new() -> Hub {
         Hub {
-            locals: Slab::new(),
-            local_by_key: HashMap::new(),
-            watched: Slab::new(),
-            watched_by_key: HashMap::new(),
+            locals: KeyedSlab::new(),
+            watched: KeyedSlab::new(),
             dropped: Vec::new(),
             resting_gates: HashMap::new(),
             resting_order: VecDeque::new(),
@@ -108,14 +117,12 @@ impl Hub {
     }
 
     pub(crate) fn local(&self, key: &UserKey) -> Option<Id> {
-        self.local_by_key.get(key).copied()
+        self.locals.id_of(key)
     }
 
     /// The connections of `key`'s devices here.
     pub(crate) fn devices(&self, key: &UserKey) -> &[Id] {
-        self.local(key)
-            .and_then(|local| self.locals.get(local))
-            .map_or(&[], |user| user.devices.as_slice())
+        self.locals.of(key).map_or(&[], |user| user.devices.as_slice())
     }
 
     /// A device of `key` logged in on `connection`.
@@ -126,7 +133,7 @@ impl Hub {
             }
             return local;
         }
-        let local = self.locals.insert(LocalUser {
+        self.locals.insert(LocalUser {
             key,
             devices: Devices::One(connection),
             gates: self
@@ -135,9 +142,7 @@ impl Hub {
                 .map(|(_, gates)| gates)
                 .unwrap_or_default(),
             watching: Vec::new(),
-        });
-        self.local_by_key.insert(key, local);
-        local
+        })
     }
 
     /// `connection` is no device of `local` any more. With the last one the user is forgotten here, all but its
@@ -153,12 +158,14 @@ impl Hub {
         let Some(user) = self.locals.remove(local) else {
             return;
         };
-        self.local_by_key.remove(&user.key);
-        for watched in user.watching {
+        for place in user.watching {
+            let Some(watched) = self.watched.id_at(place) else {
+                continue;
+            };
             if let Some(entry) = self.watched.get_mut(watched) {
                 entry
                     .watchers
-                    .remove(local, Reasons::SUBSCRIBER.with(Reasons::FRIEND));
+                    .remove(local.place(), Reasons::SUBSCRIBER.with(Reasons::FRIEND));
             }
             self.drop_if_idle(watched);
         }
@@ -181,19 +188,20 @@ impl Hub {
     }
 
     pub(crate) fn watched_id(&self, key: &UserKey) -> Option<Id> {
-        self.watched_by_key.get(key).copied()
+        self.watched.id_of(key)
     }
 
     fn entry(&mut self, key: UserKey) -> Id {
-        *self.watched_by_key.entry(key).or_insert_with(|| {
-            self.watched.insert(Watched {
-                key,
-                watchers: Watchers::default(),
-                holds: 0,
-                presence: None,
-                missed: false,
-                pass: None,
-            })
+        if let Some(id) = self.watched.id_of(&key) {
+            return id;
+        }
+        self.watched.insert(Watched {
+            key,
+            watchers: Watchers::default(),
+            holds: 0,
+            presence: None,
+            missed: false,
+            pass: None,
         })
     }
 
@@ -224,9 +232,13 @@ impl Hub {
         if self
             .watched
             .get_mut(id)
-            .is_some_and(|watched| watched.watchers.add(local, reason))
+            .is_some_and(|watched| watched.watchers.add(local.place(), reason))
         {
-            user.watching.push(id);
+            if user.watching.len() == user.watching.capacity() {
+                user.watching
+                    .reserve_exact(ROOM_STEP.max(user.watching.len() / 2));
+            }
+            user.watching.push(id.place());
         }
     }
 
@@ -236,10 +248,10 @@ impl Hub {
         let is_over = self
             .watched
             .get_mut(id)
-            .is_some_and(|watched| watched.watchers.remove(local, reason));
+            .is_some_and(|watched| watched.watchers.remove(local.place(), reason));
         if is_over && let Some(user) = self.locals.get_mut(local) {
             // Each once, in no order.
-            user.watching.retain(|other| *other != id);
+            user.watching.retain(|other| *other != id.place());
         }
         self.drop_if_idle(id);
     }
@@ -249,8 +261,8 @@ impl Hub {
         let watching = self.locals.get(local).map_or(&[][..], |user| &user.watching);
         watching
             .iter()
-            .filter_map(|id| self.watched.get(*id))
-            .filter(|watched| watched.watchers.reasons_of(local).meets(reason))
+            .filter_map(|place| self.watched.at(*place))
+            .filter(|watched| watched.watchers.reasons_of(local.place()).meets(reason))
             .map(|watched| watched.key)
             .collect()
     }
@@ -259,7 +271,9 @@ impl Hub {
     pub(crate) fn reasons(&self, local: Id, key: &UserKey) -> Reasons {
         self.watched_id(key)
             .and_then(|id| self.watched.get(id))
-            .map_or(Reasons::NONE, |watched| watched.watchers.reasons_of(local))
+            .map_or(Reasons::NONE, |watched| {
+                watched.watchers.reasons_of(local.place())
+            })
     }
 
     /// Something was heard of `key`. The place where it is watched, if it is news there.
@@ -289,7 +303,6 @@ impl Hub {
         if watched.holds == 0 && watched.watchers.is_empty() {
             let key = watched.key;
             self.watched.remove(id);
-            self.watched_by_key.remove(&key);
             self.dropped.push(key);
         }
     }
@@ -300,7 +313,7 @@ impl Hub {
         dropped.sort_unstable();
         dropped.dedup();
         // Someone else may have begun to watch it again.
-        dropped.retain(|key| !self.watched_by_key.contains_key(key));
+        dropped.retain(|key| self.watched.id_of(key).is_none());
         dropped
     }
 }
@@ -310,6 +323,7 @@ mod tests {
     use presence::ids::{AppId, UserId};
 
     use super::*;
+    use crate::slab::Slab;
 
     fn key(name: &str) -> UserKey {
         UserKey {

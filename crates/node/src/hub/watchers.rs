@@ -3,8 +3,6 @@
 
 use std::collections::HashMap;
 
-use crate::slab::Id;
-
 /// Why someone watches: a set. Own devices are not in it; they always hear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Reasons(u8);
@@ -37,8 +35,8 @@ impl Reasons {
 /// A local user who watches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Watcher {
-    /// Who.
-    pub(crate) user: Id,
+    /// Its place among the local users: who leaves is taken out first, so the place is enough.
+    pub(crate) user: u32,
     /// Never empty.
     pub(crate) reasons: Reasons,
 }
@@ -48,9 +46,12 @@ pub(crate) struct Watcher {
 pub(crate) struct Watchers {
     entries: Vec<Watcher>,
     /// Where each stands, once there are many.
-    places: Option<HashMap<Id, u32>>,
+    #[allow(clippy::box_collection)] // one pointer where there are few, which is nearly always
+    places: Option<Box<HashMap<u32, u32>>>,
 }
 
+/// Entries that short lists grow by.
+pub(crate) const ROOM_STEP: usize = 4;
 /// Up to so many are looked through one by one.
 const LINEAR_MAX: usize = 32;
 
@@ -68,20 +69,24 @@ impl Watchers {
     }
 
     /// The reasons of `user`; none: it does not watch.
-    pub(crate) fn reasons_of(&self, user: Id) -> Reasons {
+    pub(crate) fn reasons_of(&self, user: u32) -> Reasons {
         self.place_of(user)
             .and_then(|place| self.entries.get(place))
             .map_or(Reasons::NONE, |watcher| watcher.reasons)
     }
 
     /// Adds a reason. True if `user` did not watch before.
-    pub(crate) fn add(&mut self, user: Id, reason: Reasons) -> bool {
+    pub(crate) fn add(&mut self, user: u32, reason: Reasons) -> bool {
         if let Some(watcher) = self.place_of(user).and_then(|place| self.entries.get_mut(place)) {
             watcher.reasons = watcher.reasons.with(reason);
             return false;
         }
         if let Some(places) = &mut self.places {
             places.insert(user, self.entries.len() as u32);
+        }
+        if self.entries.len() == self.entries.capacity() {
+            // Doubling would leave half of it unused where there are many short lists.
+            self.entries.reserve_exact(ROOM_STEP.max(self.entries.len() / 2));
         }
         self.entries.push(Watcher {
             user,
@@ -93,13 +98,13 @@ impl Watchers {
                 .iter()
                 .enumerate()
                 .map(|(place, watcher)| (watcher.user, place as u32));
-            self.places = Some(places.collect());
+            self.places = Some(Box::new(places.collect()));
         }
         true
     }
 
     /// Takes a reason away. True if `user` watched and does not any more.
-    pub(crate) fn remove(&mut self, user: Id, reason: Reasons) -> bool {
+    pub(crate) fn remove(&mut self, user: u32, reason: Reasons) -> bool {
         let Some(place) = self.place_of(user) else {
             return false;
         };
@@ -124,7 +129,7 @@ impl Watchers {
         true
     }
 
-    fn place_of(&self, user: Id) -> Option<usize> {
+    fn place_of(&self, user: u32) -> Option<usize> {
         match &self.places {
             Some(places) => places.get(&user).map(|place| *place as usize),
             None => self.entries.iter().position(|watcher| watcher.user == user),
@@ -135,12 +140,10 @@ impl Watchers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slab::Slab;
 
     #[test]
     fn a_watcher_with_two_reasons_is_one_entry_until_both_are_gone_r6_2() {
-        let mut users = Slab::new();
-        let user = users.insert(());
+        let user = 7;
         let mut watchers = Watchers::default();
         assert!(watchers.add(user, Reasons::SUBSCRIBER));
         assert!(!watchers.add(user, Reasons::FRIEND));
@@ -155,8 +158,7 @@ mod tests {
 
     #[test]
     fn many_watchers_are_found_as_few_are() {
-        let mut users = Slab::new();
-        let ids: Vec<Id> = (0..200).map(|_| users.insert(())).collect();
+        let ids: Vec<u32> = (0..200).collect();
         let mut watchers = Watchers::default();
         for id in &ids {
             assert!(watchers.add(*id, Reasons::SUBSCRIBER));

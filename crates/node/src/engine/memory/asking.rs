@@ -91,7 +91,7 @@ impl MemoryEngine {
                 if kind != Asking::Look {
                     *self.interest.entry(key).or_default() |= 1 << from;
                 }
-                let snapshot = self.records.get(&key).map(|record| Snapshot {
+                let snapshot = self.records.of(&key).map(|record| Snapshot {
                     presence: record.user.presence().clone(),
                     platforms: record.user.platforms(),
                 });

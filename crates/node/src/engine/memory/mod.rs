@@ -16,6 +16,7 @@ use presence::user::{Context, Ended, LoginRefusal, Mark, User};
 use self::asking::{Asking, Gather};
 use super::mesh::Mesh;
 use super::{Answer, Command, Departure, Engine, LoggedIn, Output, Snapshot, Tag};
+use crate::keyed::{Keyed, KeyedSlab};
 use crate::slab::{Id, Slab};
 
 /// Loops a node may have: one bit each in the set of those interested in a user.
@@ -50,11 +51,18 @@ pub fn floor_at(start: Wall) -> Version {
 }
 
 struct Record {
+    key: UserKey,
     user: User,
     list: SubscriptionList,
     friends: Box<[UserId]>,
     /// As it stands in `timers`.
     deadline: Option<Mono>,
+}
+
+impl Keyed for Record {
+    fn key(&self) -> &UserKey {
+        &self.key
+    }
 }
 
 /// What one shard tells another. Positions are those in the question.
@@ -93,7 +101,7 @@ pub struct MemoryEngine {
     index: usize,
     floor: Version,
     apps: HashMap<AppId, AppSettings>,
-    records: HashMap<UserKey, Record>,
+    records: KeyedSlab<Record>,
     /// Deleted accounts (R1.5).
     marks: HashMap<UserKey, Mark>,
     /// Loops interested in a user of this shard, this one included, one bit each.
@@ -118,7 +126,7 @@ impl MemoryEngine {
                 index,
                 floor,
                 apps: apps.iter().cloned().collect(),
-                records: HashMap::new(),
+                records: KeyedSlab::new(),
                 marks: HashMap::new(),
                 interest: HashMap::new(),
                 timers: BTreeSet::new(),
@@ -140,7 +148,7 @@ impl MemoryEngine {
     /// to be told.
     fn make(&mut self, key: UserKey, at: Now) -> Option<Presence> {
         let settings = self.apps.get(&key.app)?;
-        if self.records.contains_key(&key) {
+        if self.records.of(&key).is_some() {
             return None;
         }
         let context = Context {
@@ -154,12 +162,13 @@ impl MemoryEngine {
         };
         let presence = user.presence().clone();
         let record = Record {
+            key,
             user,
             list: SubscriptionList::new(presence.version.0),
             friends: Box::default(),
             deadline: None,
         };
-        self.records.insert(key, record);
+        self.records.insert(record);
         Some(presence)
     }
 
@@ -182,7 +191,7 @@ impl MemoryEngine {
         let Some(settings) = self.apps.get(&key.app) else {
             return false;
         };
-        let Some(record) = self.records.get_mut(&key) else {
+        let Some(record) = self.records.of_mut(&key) else {
             return false;
         };
         let context = Context {
@@ -283,7 +292,7 @@ impl MemoryEngine {
     /// R1.5: the account goes; what was told of it stays known, so that a later one of its name is newer.
     fn delete(&mut self, key: UserKey, at: Now, tag: Option<Tag>) {
         self.kick(key, at, tag);
-        let Some(record) = self.records.remove(&key) else {
+        let Some(record) = self.records.id_of(&key).and_then(|id| self.records.remove(id)) else {
             return;
         };
         if let Some(deadline) = record.deadline {
@@ -301,10 +310,10 @@ impl MemoryEngine {
         let mut owners: Vec<UserKey> = self
             .records
             .iter()
-            .filter(|(owner, record)| owner.app == deleted.app && record.list.contains(&deleted.user))
-            .map(|(owner, _)| *owner)
+            .filter(|(_, record)| record.key.app == deleted.app && record.list.contains(&deleted.user))
+            .map(|(_, record)| record.key)
             .collect();
-        // The map's order differs from run to run.
+        // In an order that does not depend on who came when.
         owners.sort_unstable();
         for user in owners {
             self.step(
@@ -330,7 +339,7 @@ impl MemoryEngine {
     fn set_friends(&mut self, owner: UserKey, friends: Vec<UserId>, at: Now, tag: Option<Tag>) {
         self.answer(tag, Answer::Done);
         self.register(owner, at);
-        let Some(record) = self.records.get_mut(&owner) else {
+        let Some(record) = self.records.of_mut(&owner) else {
             return;
         };
         record.friends = friends.clone().into_boxed_slice();
@@ -486,7 +495,7 @@ impl Engine for MemoryEngine {
             Command::CheckRevoked { user, signed_at_s } => {
                 let revoked = self
                     .records
-                    .get(&user)
+                    .of(&user)
                     .is_some_and(|record| record.user.is_revoked(signed_at_s));
                 let answer = if revoked {
                     Answer::LoginRefused(LoginRefusal::Revoked)
@@ -518,7 +527,7 @@ impl Engine for MemoryEngine {
             Command::ListSubscriptions { user } => {
                 let ids = self
                     .records
-                    .get(&user)
+                    .of(&user)
                     .map(|record| record.list.ids().collect())
                     .unwrap_or_default();
                 self.answer(tag, Answer::Ids(ids));
@@ -526,7 +535,7 @@ impl Engine for MemoryEngine {
             Command::ListFriends { user } => {
                 let ids = self
                     .records
-                    .get(&user)
+                    .of(&user)
                     .map(|record| record.friends.to_vec())
                     .unwrap_or_default();
                 self.answer(tag, Answer::Ids(ids));

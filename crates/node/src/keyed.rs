@@ -1,0 +1,133 @@
+//! A slab whose values are found by their user, too. The key stands in the value alone, not in a map beside it: of a
+//! hundred thousand idle users that is what one can do without.
+
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
+use presence::ids::UserKey;
+
+use crate::slab::{Id, Slab};
+
+/// A value that belongs to one user, always the same.
+pub(crate) trait Keyed {
+    fn key(&self) -> &UserKey;
+}
+
+/// See the module. At most one value a user.
+pub(crate) struct KeyedSlab<T> {
+    values: Slab<Box<T>>,
+    places: HashTable<u32>,
+    /// Keyed anew in each process: users choose their names.
+    hasher: RandomState,
+}
+
+impl<T: Keyed> KeyedSlab<T> {
+    pub(crate) fn new() -> KeyedSlab<T> {
+        KeyedSlab {
+            values: Slab::new(),
+            places: HashTable::new(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// Puts in the value of a user who has none here.
+    pub(crate) fn insert(&mut self, value: T) -> Id {
+        let hash = self.hasher.hash_one(value.key());
+        debug_assert!(self.id_of(value.key()).is_none(), "at most one value a user");
+        let id = self.values.insert(Box::new(value));
+        let (values, hasher) = (&self.values, &self.hasher);
+        self.places.insert_unique(hash, id.place(), |place| {
+            values.at(*place).map_or(0, |value| hasher.hash_one(value.key()))
+        });
+        id
+    }
+
+    pub(crate) fn id_of(&self, key: &UserKey) -> Option<Id> {
+        let hash = self.hasher.hash_one(key);
+        let is_it = |place: &u32| self.values.at(*place).is_some_and(|value| value.key() == key);
+        self.values.id_at(*self.places.find(hash, is_it)?)
+    }
+
+    pub(crate) fn of(&self, key: &UserKey) -> Option<&T> {
+        self.get(self.id_of(key)?)
+    }
+
+    pub(crate) fn of_mut(&mut self, key: &UserKey) -> Option<&mut T> {
+        self.get_mut(self.id_of(key)?)
+    }
+
+    pub(crate) fn get(&self, id: Id) -> Option<&T> {
+        self.values.get(id).map(Box::as_ref)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: Id) -> Option<&mut T> {
+        self.values.get_mut(id).map(Box::as_mut)
+    }
+
+    /// The value at a place that is known to be in use.
+    pub(crate) fn at(&self, place: u32) -> Option<&T> {
+        self.values.at(place).map(Box::as_ref)
+    }
+
+    /// The id of a place that is known to be in use.
+    pub(crate) fn id_at(&self, place: u32) -> Option<Id> {
+        self.values.id_at(place)
+    }
+
+    pub(crate) fn remove(&mut self, id: Id) -> Option<T> {
+        let value = self.values.remove(id)?;
+        let hash = self.hasher.hash_one(value.key());
+        if let Ok(entry) = self.places.find_entry(hash, |place| *place == id.place()) {
+            entry.remove();
+        }
+        Some(*value)
+    }
+
+    /// All, by place.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Id, &T)> + '_ {
+        self.values.iter().map(|(id, value)| (id, value.as_ref()))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use presence::ids::{AppId, UserId};
+
+    use super::*;
+
+    impl Keyed for (UserKey, usize) {
+        fn key(&self) -> &UserKey {
+            &self.0
+        }
+    }
+
+    #[test]
+    fn values_are_found_by_user_and_by_id_until_they_are_removed() {
+        let app = AppId::new(1).expect("not 0");
+        let key = |number: usize| UserKey {
+            app,
+            user: UserId::new(&number.to_string()).expect("well-formed"),
+        };
+        let mut users = KeyedSlab::new();
+        let ids: Vec<Id> = (0..1_000)
+            .map(|number| users.insert((key(number), number)))
+            .collect();
+        for (number, id) in ids.iter().enumerate().step_by(2) {
+            assert_eq!(users.remove(*id), Some((key(number), number)));
+            assert_eq!(users.remove(*id), None);
+        }
+        for (number, id) in ids.iter().enumerate() {
+            let is_there = number % 2 == 1;
+            assert_eq!(users.id_of(&key(number)), is_there.then_some(*id));
+            assert_eq!(users.of(&key(number)).is_some(), is_there);
+        }
+        assert_eq!(users.len(), 500);
+        let again = users.insert((key(0), 7));
+        assert_eq!(users.of_mut(&key(0)).map(|value| value.1), Some(7));
+        assert_eq!(users.id_at(again.place()), Some(again));
+    }
+}

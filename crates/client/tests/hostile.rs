@@ -169,17 +169,24 @@ async fn a_success_without_contents_is_no_login() {
 
 #[tokio::test(start_paused = true)]
 async fn a_login_reply_with_absurd_numbers_is_lived_with() {
-    let mut server = Server::new();
-    let mut login = login_reply(1);
-    login.heartbeat_interval_ms = 0;
-    login.frame_bytes_max = 0;
-    login.server_time_ms = i64::MIN;
-    let (mut app, mut peer) = App::online_with(&mut server, "", login).await;
-    app.set("busy");
-    app.until("=busy 6017").await;
-    peer.push(&[("bob", u64::MAX)]).await;
-    app.until(&format!("bob@{}", u64::MAX)).await;
-    assert!(app.client.server_time_ms().is_some());
+    for frame_bytes_max in [0, 1, u32::MAX] {
+        let mut server = Server::new();
+        let mut login = login_reply(1);
+        login.heartbeat_interval_ms = 0;
+        login.frame_bytes_max = frame_bytes_max;
+        login.server_time_ms = i64::MIN;
+        let (mut app, mut peer) = App::online_with(&mut server, "", login).await;
+        app.set("busy");
+        peer.accept_request().await;
+        app.until("=busy 0").await;
+        peer.push(&[("bob", u64::MAX)]).await;
+        app.until(&format!("bob@{}", u64::MAX)).await;
+        assert!(app.client.server_time_ms().is_some());
+        // The way back: were 1 believed, no login would fit any more.
+        drop(peer);
+        let (_peer, _) = server.accept_login().await;
+        app.until("Connected 0").await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 use presence::ids::UserId;
 use presence_protocol::errors::{self, code};
+use presence_protocol::frame::FRAME_BYTES_MAX;
 use presence_protocol::message::{LoginReply, LoginRequest, Reply, Request};
 use tokio::time::{Duration, Instant};
 
@@ -21,6 +22,10 @@ const LOGIN_BYTES: usize = 8 * 1024;
 
 /// Bounds of the heartbeat interval a server may ask for: below, it would be a flood by mistake; above, no sign of life.
 const HEARTBEAT_INTERVAL: std::ops::RangeInclusive<u32> = 10..=3_600_000;
+
+/// The least that "the largest frame" of a server is taken to be: were less believed, the next login would not fit and
+/// the session would end for good by a server's mistake.
+const FRAME_BYTES_MIN: usize = 1024;
 
 /// The longest wait a server may ask for before the next login.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(120);
@@ -115,9 +120,11 @@ impl Machine {
     fn logged_in(&mut self, login: LoginReply, now: Instant) {
         let offset_ms = login.server_time_ms.saturating_sub_unsigned(self.world.mono_ms());
         self.outlet.visible.set_clock_offset_ms(offset_ms);
-        self.wire.frame_bytes_max = usize::try_from(login.frame_bytes_max)
-            .unwrap_or(usize::MAX)
-            .max(1);
+        self.wire.frame_bytes_max = match login.frame_bytes_max {
+            // Not said.
+            0 => FRAME_BYTES_MAX,
+            said => usize::try_from(said).unwrap_or(usize::MAX).max(FRAME_BYTES_MIN),
+        };
         self.backoff.reset();
         let interval_ms = login
             .heartbeat_interval_ms

@@ -8,6 +8,8 @@
 mod driver;
 mod peers;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -193,7 +195,7 @@ impl<T: Transport> Loop<T> {
     fn insert(&mut self, transport: T, peer: std::net::SocketAddr) -> Id {
         let (ready, now) = (Arc::clone(&self.ready), self.now.mono);
         self.connections
-            .insert_with(|id| Box::new(Connection::new(transport, Alarm::new(id, ready), peer, now)))
+            .insert_with(|id| Box::new(Connection::new(transport, Alarm::new(id, &ready), peer, now)))
     }
 
     /// What has arrived since the last turn, up to the writing.

@@ -4,8 +4,8 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -34,7 +34,8 @@ struct Ready {
 pub(crate) struct Alarm {
     connection: Id,
     queued: AtomicBool,
-    queue: Arc<ReadyQueue>,
+    /// Not owned: an alarm that waits in the queue when the loop ends would keep the queue, and that the alarm.
+    queue: Weak<ReadyQueue>,
 }
 
 impl ReadyQueue {
@@ -61,11 +62,11 @@ impl ReadyQueue {
 }
 
 impl Alarm {
-    pub(crate) fn new(connection: Id, queue: Arc<ReadyQueue>) -> Arc<Alarm> {
+    pub(crate) fn new(connection: Id, queue: &Arc<ReadyQueue>) -> Arc<Alarm> {
         Arc::new(Alarm {
             connection,
             queued: AtomicBool::new(false),
-            queue,
+            queue: Arc::downgrade(queue),
         })
     }
 }
@@ -79,7 +80,10 @@ impl Wake for Alarm {
         if self.queued.swap(true, Ordering::AcqRel) {
             return;
         }
-        let mut ready = self.queue.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(queue) = self.queue.upgrade() else {
+            return;
+        };
+        let mut ready = queue.ready.lock().unwrap_or_else(PoisonError::into_inner);
         ready.connections.push(Arc::clone(self));
         let driver = ready.driver.clone();
         drop(ready);
@@ -231,3 +235,29 @@ impl<T: Transport> Connection<T> {
 
 /// Bytes of frames gathered for one write.
 const GATHER_BYTES: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slab::Slab;
+
+    #[test]
+    fn a_loop_that_ends_with_connections_ready_leaves_nothing_behind() {
+        let queue = Arc::new(ReadyQueue::default());
+        let connection = Slab::new().insert_with(|_| ());
+        let alarm = Alarm::new(connection, &queue);
+        Arc::clone(&alarm).wake();
+        let (queue_left, alarm_left) = (Arc::downgrade(&queue), Arc::downgrade(&alarm));
+        drop((queue, alarm));
+        assert!(queue_left.upgrade().is_none() && alarm_left.upgrade().is_none());
+    }
+
+    #[test]
+    fn a_transport_that_wakes_after_the_loop_ended_is_not_queued() {
+        let queue = Arc::new(ReadyQueue::default());
+        let alarm = Alarm::new(Slab::new().insert_with(|_| ()), &queue);
+        drop(queue);
+        alarm.wake_by_ref();
+        assert_eq!(Arc::strong_count(&alarm), 1);
+    }
+}

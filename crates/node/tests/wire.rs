@@ -311,3 +311,89 @@ async fn a_refused_login_is_read_to_its_end_even_with_requests_behind_it() {
     drop(stream);
     node.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_connection_is_logged_with_its_reason() {
+    let log = support::Log::capture();
+    let config = NodeConfig {
+        frame_bytes_max: 1_024,
+        ..NodeConfig::default()
+    };
+    let node = TestNode::in_memory(config, app(settings()));
+    let cases: [(&[u8], &str); 5] = [
+        (b"GET / HTTP/1.1\r\n", "it does not begin with the preface"),
+        (b"TIMP\x01\x81\x08", "a frame is larger than 1024 bytes"),
+        (b"TIMP\x01\xff\xff\xff\xff\xff", "a frame's length is malformed"),
+        (b"TIMP\x01\x03\xff\xff\xff", "not a message of this protocol"),
+        (b"TIMP\x01", "it did not log in in time"),
+    ];
+    for (bytes, reason) in cases {
+        let before = log.lines().len();
+        let mut client = node.dial().await;
+        client.send_raw(bytes).await;
+        client.ended().await;
+        let lines = log.lines();
+        let refused =
+            |line: &&String| line.starts_with("INFO") && line.contains(reason) && line.contains("peer=");
+        assert!(
+            lines[before..].iter().any(|line| refused(&line)),
+            "{reason}: {lines:?}"
+        );
+    }
+    node.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn secrets_are_logged_nowhere_and_user_content_at_debug_only() {
+    let log = support::Log::capture();
+    let node = TestNode::in_memory(NodeConfig::default(), app(settings()));
+    let request = node.login_request("alice");
+    let user_sig = request.user_sig.clone();
+    let (mut alice, _, _) = node.login_with(request).await;
+    let wrong = presence_protocol::message::LoginRequest {
+        user_sig: user_sig.clone(),
+        ..node.login_request("bob")
+    };
+    assert_eq!(node.try_login(wrong).await.1.code, 70013);
+    alice
+        .call(Request::RenewUserSig {
+            user_sig: user_sig.clone(),
+        })
+        .await;
+    alice.set("private words").await;
+    node.stop().await;
+    let lines = log.lines();
+    assert!(
+        lines.iter().any(|line| line.contains("login refused")),
+        "{lines:?}"
+    );
+    for line in &lines {
+        assert!(
+            !line.contains(&user_sig[..20]) && !line.contains(support::KEY),
+            "{line}"
+        );
+        let is_debug = line.starts_with("DEBUG") || line.starts_with("TRACE");
+        assert!(
+            is_debug || !(line.contains("alice") || line.contains("private words")),
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_that_fails_is_asked_again_after_a_while() {
+    let log = support::Log::capture();
+    let node = TestNode::in_memory_after_failures(NodeConfig::default(), app(settings()), 5);
+    let start = tokio::time::Instant::now();
+    let mut alice = node.login("alice").await;
+    assert_eq!(alice.set("unharmed").await.code, 0);
+    let waited = start.elapsed();
+    assert!((500..1_000).contains(&waited.as_millis()), "{waited:?}");
+    let failures = log
+        .lines()
+        .iter()
+        .filter(|line| line.contains("too many open files"))
+        .count();
+    assert_eq!(failures, 5, "it does not spin");
+    node.stop().await;
+}

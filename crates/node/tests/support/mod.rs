@@ -79,14 +79,21 @@ pub fn app(settings: AppSettings) -> AppConfig {
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-/// Hands the node one end of each connection.
-struct MemoryListener(mpsc::Receiver<DuplexStream>);
+/// Hands the node one end of each connection, after so many failures.
+struct MemoryListener {
+    incoming: mpsc::Receiver<DuplexStream>,
+    failures: usize,
+}
 
 impl Listener for MemoryListener {
     type Stream = DuplexStream;
 
     async fn accept(&mut self) -> std::io::Result<(DuplexStream, SocketAddr)> {
-        match self.0.recv().await {
+        if let Some(left) = self.failures.checked_sub(1) {
+            self.failures = left;
+            return Err(std::io::Error::other("too many open files, says the test"));
+        }
+        match self.incoming.recv().await {
             Some(stream) => Ok((stream, SocketAddr::from(([127, 0, 0, 1], 1)))),
             None => std::future::pending().await,
         }
@@ -116,10 +123,15 @@ pub struct TestNode {
 impl TestNode {
     /// In virtual time: for tests with `start_paused`.
     pub fn in_memory(config: NodeConfig, app: AppConfig) -> TestNode {
+        TestNode::in_memory_after_failures(config, app, 0)
+    }
+
+    /// The same, where accepting fails so many times before it succeeds.
+    pub fn in_memory_after_failures(config: NodeConfig, app: AppConfig, failures: usize) -> TestNode {
         let clock = Arc::new(RuntimeClock::starting_at(Wall(START_S * 1000)));
         let (connect, incoming) = mpsc::channel(64);
         let world = World { clock: clock.clone() };
-        let (admin, node) = single(config, vec![app], MemoryListener(incoming), world);
+        let (admin, node) = single(config, vec![app], MemoryListener { incoming, failures }, world);
         TestNode {
             admin,
             place: Place::Memory {
@@ -540,4 +552,59 @@ impl Kind {
             Kind::Loops(loops) => TestNode::over_tcp(config, loops, app),
         }
     }
+}
+
+/// What is logged on this thread until it is dropped, one line an event: level, then the fields.
+pub struct Log {
+    lines: Arc<std::sync::Mutex<Vec<String>>>,
+    _guard: tracing::subscriber::DefaultGuard,
+}
+
+impl Log {
+    pub fn capture() -> Log {
+        let lines = Arc::default();
+        let guard = tracing::subscriber::set_default(Capture(Arc::clone(&lines)));
+        Log { lines, _guard: guard }
+    }
+
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.lock().expect("nobody panicked").clone()
+    }
+}
+
+struct Capture(Arc<std::sync::Mutex<Vec<String>>>);
+
+struct Line(String);
+
+impl tracing::field::Visit for Line {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        use std::fmt::Write;
+        write!(self.0, " {}={value:?}", field.name()).expect("a string grows");
+    }
+}
+
+impl tracing::Subscriber for Capture {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        if event.metadata().target().starts_with("presence_node") {
+            let mut line = Line(event.metadata().level().to_string());
+            event.record(&mut line);
+            self.0.lock().expect("nobody panicked").push(line.0);
+        }
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
 }

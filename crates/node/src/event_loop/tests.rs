@@ -1,0 +1,351 @@
+//! A loop with an engine that takes its time, as one over a network does: what waits, what goes on, what is told.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use bytes::BytesMut;
+use presence::ids::{AppId, UserId, UserKey};
+use presence::settings::AppSettings;
+use presence::time::{Mono, Now, Wall};
+use presence_protocol::frame::{self, Next as Framed, PREFACE};
+use presence_protocol::message::{
+    LoginRequest, Reply, Request, ServerMessage, decode_server, encode_request,
+};
+use presence_protocol::user_sig;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::admin::AsyncAdmin;
+use crate::clock::RuntimeClock;
+use crate::config::AppConfig;
+use crate::engine::memory::{MemoryEngine, floor_at};
+use crate::engine::{Answer, Command, Output, Tag};
+use crate::transport::{Listener, Resident};
+
+const KEY: &str = "a secret of this test";
+const START: Wall = Wall(1_780_000_000_000);
+
+/// What a test makes of the engine.
+#[derive(Default)]
+struct Control {
+    /// Nothing comes out.
+    holds: bool,
+    /// It finds no room for what it would send on.
+    congested: bool,
+    /// Every command with a tag fails.
+    fails: bool,
+    waker: Option<Waker>,
+}
+
+/// The memory engine, under control.
+struct Controlled {
+    inner: MemoryEngine,
+    control: Arc<Mutex<Control>>,
+    failed: Vec<Tag>,
+}
+
+impl Engine for Controlled {
+    fn submit(&mut self, at: Now, tag: Option<Tag>, command: Command) {
+        if self.control.lock().expect("no panic").fails {
+            self.failed.extend(tag);
+        } else {
+            self.inner.submit(at, tag, command);
+        }
+    }
+
+    fn poll_output(&mut self, at: Now, cx: &mut Context<'_>) -> Poll<Output> {
+        let mut control = self.control.lock().expect("no panic");
+        control.waker = Some(cx.waker().clone());
+        if control.holds {
+            return Poll::Pending;
+        }
+        if let Some(tag) = self.failed.pop() {
+            return Poll::Ready(Output::Answer {
+                tag,
+                answer: Answer::Unavailable,
+            });
+        }
+        self.inner.poll_output(at, cx)
+    }
+
+    fn next_deadline(&self) -> Option<Mono> {
+        self.inner.next_deadline()
+    }
+
+    fn advance(&mut self, at: Now) {
+        self.inner.advance(at);
+    }
+
+    fn flush(&mut self) -> bool {
+        self.inner.flush() && !self.control.lock().expect("no panic").congested
+    }
+}
+
+struct Incoming(mpsc::Receiver<DuplexStream>);
+
+impl Listener for Incoming {
+    type Stream = DuplexStream;
+
+    async fn accept(&mut self) -> std::io::Result<(DuplexStream, SocketAddr)> {
+        match self.0.recv().await {
+            Some(stream) => Ok((stream, SocketAddr::from(([127, 0, 0, 1], 1)))),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+struct World {
+    control: Arc<Mutex<Control>>,
+    connect: mpsc::Sender<DuplexStream>,
+    admin: AsyncAdmin,
+}
+
+fn app_id() -> AppId {
+    AppId::new(1_400_000_001).expect("not 0")
+}
+
+impl World {
+    fn new() -> World {
+        let settings = AppSettings {
+            auto_register_on_mention: true,
+            ..AppSettings::default()
+        };
+        let app = AppConfig {
+            id: app_id(),
+            secret_key: KEY.to_owned(),
+            settings: settings.clone(),
+            accounts: Vec::new(),
+            friends: BTreeMap::new(),
+        };
+        let control = Arc::new(Mutex::new(Control::default()));
+        let inner = MemoryEngine::for_loops(1, floor_at(START), &[(app.id, settings)])
+            .pop()
+            .expect("one loop");
+        let config = NodeConfig::default();
+        let parts = Parts {
+            index: 0,
+            loops: 1,
+            apps: HashMap::from([(app.id, App::new(&app))]),
+            clock: Arc::new(RuntimeClock::starting_at(START)),
+            engine: Box::new(Controlled {
+                inner,
+                control: control.clone(),
+                failed: Vec::new(),
+            }),
+            peers: Peers::among(1).pop().expect("one loop"),
+            limits: Arc::new(Limits::new(config.connections_max)),
+            config: Arc::new(config),
+        };
+        let (connect, incoming) = mpsc::channel(8);
+        let (orders, receiver) = mpsc::channel(8);
+        let turning = Loop::<Resident<DuplexStream>>::new(parts);
+        let driver = Driver::new(turning, vec![Listening::new(Incoming(incoming))], receiver);
+        tokio::spawn(tokio::task::unconstrained(driver));
+        World {
+            control,
+            connect,
+            admin: AsyncAdmin::new(vec![orders], 10),
+        }
+    }
+
+    fn control(&self, change: impl FnOnce(&mut Control)) {
+        let mut control = self.control.lock().expect("no panic");
+        change(&mut control);
+        if let Some(waker) = control.waker.take() {
+            waker.wake();
+        }
+    }
+
+    async fn connect(&self) -> Client {
+        let (ours, theirs) = duplex(64 * 1024);
+        self.connect.send(theirs).await.expect("the loop runs");
+        let mut client = Client {
+            stream: ours,
+            received: BytesMut::new(),
+        };
+        client.stream.write_all(PREFACE).await.expect("it is open");
+        client
+    }
+
+    fn login(&self, user: &str) -> Request {
+        Request::Login(LoginRequest {
+            sdk_app_id: app_id().get(),
+            user_id: user.to_owned(),
+            user_sig: user_sig::sign(app_id(), KEY, user, START.0 / 1000, 86_400),
+            platform: "Linux".to_owned(),
+            instance: "device".to_owned(),
+            session: None,
+            list_generation: 0,
+            known: Vec::new(),
+            client: "test/1".to_owned(),
+        })
+    }
+
+    async fn logged_in(&self, user: &str) -> Client {
+        let mut client = self.connect().await;
+        client.send(1, &self.login(user)).await;
+        assert_eq!(client.reply(1).await.code, 0);
+        client
+    }
+}
+
+struct Client {
+    stream: DuplexStream,
+    received: BytesMut,
+}
+
+impl Client {
+    async fn send(&mut self, id: u64, request: &Request) {
+        let mut bytes = BytesMut::new();
+        encode_request(id, request, &mut bytes);
+        self.stream.write_all(&bytes).await.expect("it is open");
+    }
+
+    async fn message(&mut self) -> ServerMessage {
+        loop {
+            if let Framed::Frame { body, consumed } =
+                frame::next(&self.received, 1 << 20).expect("well framed")
+            {
+                let message = decode_server(body).expect("well formed");
+                let _used = self.received.split_to(consumed);
+                return message;
+            }
+            let count = self
+                .stream
+                .read_buf(&mut self.received)
+                .await
+                .expect("an in-memory pipe");
+            assert!(count > 0, "the connection ended");
+        }
+    }
+
+    /// The next reply, which must be to `id`; changes before it are passed over.
+    async fn reply(&mut self, id: u64) -> Reply {
+        loop {
+            match self.message().await {
+                ServerMessage::Reply(reply) => {
+                    assert_eq!(reply.request_id, id);
+                    return reply;
+                }
+                ServerMessage::Push(_) | ServerMessage::SubscriptionsChanged(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Whether a message is there, when everything that can happen has happened.
+    async fn hears_something(&mut self) -> bool {
+        tokio::time::timeout(std::time::Duration::from_millis(50), self.message())
+            .await
+            .is_ok()
+    }
+}
+
+fn set(text: &str) -> Request {
+    Request::SetSelfStatus {
+        custom_status: text.to_owned(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_request_waits_the_next_of_its_connection_wait_too_and_all_are_answered_in_order() {
+    let world = World::new();
+    let mut alice = world.logged_in("alice").await;
+    assert!(alice.hears_something().await, "the own status");
+    world.control(|control| control.holds = true);
+    alice.send(2, &set("one")).await;
+    // Refused without the engine, and yet not before its turn.
+    alice.send(3, &set(&"x".repeat(200))).await;
+    alice
+        .send(
+            4,
+            &Request::Subscribe {
+                user_ids: vec!["bob".to_owned()],
+            },
+        )
+        .await;
+    assert!(!alice.hears_something().await);
+    world.control(|control| control.holds = false);
+    for (id, code) in [(2, 0), (3, 6017), (4, 0)] {
+        assert_eq!(alice.reply(id).await.code, code);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_went_while_its_login_was_decided_is_lost_r1_3() {
+    let world = World::new();
+    let mut alice = world.logged_in("alice").await;
+    world.control(|control| control.holds = true);
+    let mut bob = world.connect().await;
+    bob.send(1, &world.login("bob")).await;
+    assert!(!bob.hears_something().await);
+    drop(bob);
+    // The login deadline has the loop notice that it went.
+    tokio::time::sleep(std::time::Duration::from_secs(12)).await;
+    world.control(|control| control.holds = false);
+    while alice.hears_something().await {}
+    let ask = Request::GetUserStatus {
+        user_ids: vec!["bob".to_owned()],
+    };
+    alice.send(2, &ask).await;
+    assert_eq!(alice.reply(2).await.users[0].status, 2, "OFFLINE (R2.2)");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_engine_cannot_do_is_answered_70500() {
+    let world = World::new();
+    let mut alice = world.logged_in("alice").await;
+    world.control(|control| control.fails = true);
+    let requests = [
+        set("one"),
+        Request::GetUserStatus {
+            user_ids: vec!["bob".to_owned()],
+        },
+        Request::Subscribe {
+            user_ids: vec!["bob".to_owned()],
+        },
+        Request::Unsubscribe {
+            user_ids: vec!["bob".to_owned()],
+        },
+        Request::GetSubscriptions,
+        Request::GetFriends,
+        Request::RestoreSubscriptions {
+            list_generation: 1,
+            user_ids: vec!["bob".to_owned()],
+        },
+        Request::RenewUserSig {
+            user_sig: user_sig::sign(app_id(), KEY, "alice", START.0 / 1000, 86_400),
+        },
+    ];
+    for (id, request) in (2..).zip(&requests) {
+        alice.send(id, request).await;
+        assert_eq!(alice.reply(id).await.code, 70500, "{request:?}");
+    }
+    let mut bob = world.connect().await;
+    bob.send(1, &world.login("bob")).await;
+    assert_eq!(bob.reply(1).await.code, 70500);
+    world.control(|control| control.fails = false);
+    alice.send(20, &set("again")).await;
+    assert_eq!(alice.reply(20).await.code, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_others_have_no_room_sockets_are_not_read_and_the_backend_is_heard() {
+    let world = World::new();
+    let mut alice = world.logged_in("alice").await;
+    assert!(alice.hears_something().await, "the own status");
+    world.control(|control| control.congested = true);
+    // One turn, so that the loop knows.
+    let bob = UserKey {
+        app: app_id(),
+        user: UserId::new("bob").expect("well-formed"),
+    };
+    world.admin.import_account(bob).await;
+    alice.send(2, &set("one")).await;
+    assert!(!alice.hears_something().await);
+    world.control(|control| control.congested = false);
+    assert_eq!(alice.reply(2).await.code, 0);
+}

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CASES_MAX = 100 };
+enum { CASES_MAX = 400 };
 
 static struct {
     const char *name, *sentence;

@@ -875,7 +875,7 @@ public:
     const std::shared_ptr<detail::Core> core = core_; /* a callback may destroy *this */
     std::size_t handled = 0;
     const std::int32_t code = timPoll(core ? core->handle : 0, max_events, detail::clamped(timeout), &handled);
-    if (core && core->abandoned.load() && code != TIM_ERR_WOULD_DEADLOCK) {
+    if (core && core->abandoned.load() && code != TIM_ERR_INVALID_HANDLE) {
       detail::end(*core);
       return Error{TIM_ERR_CLOSED, timErrorMessage(TIM_ERR_CLOSED), std::chrono::milliseconds(0)};
     }

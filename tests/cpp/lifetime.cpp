@@ -179,6 +179,7 @@ CASE(a_future_may_be_dropped_or_outlive_everything, "nobody need look at it, and
     tim::Client client = online(server, "alice");
     (void)client.set_self_status("dropped");
     kept = client.set_self_status("kept");
+    CHECK(kept.wait_for(DEADLINE) == std::future_status::ready);
     OK(awaited(client.logout()));
   }
   OK(server.stop(5s));

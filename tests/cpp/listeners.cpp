@@ -157,8 +157,9 @@ CASE(an_exception_goes_to_its_listener, "from each kind of callback; delivery go
   std::map<std::string, int> kinds;
   while (kinds.size() < 4) ++kinds[thrown.take()];
   CHECK(kinds.count("thread") && kinds.count("connection") && kinds.count("status") && kinds.count("result"));
-  OK(alice.on_log(tim::LogLevel::Trace, [](tim::LogLevel, std::string_view) { throw 7; }));
   OK(awaited(alice.set_self_status("the client is as well as before")));
+  OK(alice.on_log(tim::LogLevel::Info, [](tim::LogLevel, std::string_view) { throw 7; }));
+  OK(awaited(alice.logout()));
   thrown.take_until([](const std::string &text) { return text == "something else"; });
   OK(alice.on_log(tim::LogLevel::Error, nullptr));
   OK(alice.close_async([&closed] {

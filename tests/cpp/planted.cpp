@@ -4,11 +4,11 @@
 #include "check.hpp"
 
 CASE(use_after_free, "a callback that uses what its client does not outlive") {
+  Gate entered, may_go_on;
   tim::Server server = tim::Server::start().value();
   tim::Client client = client_of(server);
   auto freed = std::make_unique<int>(1);
   int *dangling = freed.get();
-  Gate entered, may_go_on;
   OK(client.logout([&, dangling](const tim::Result &) {
     entered.open();
     may_go_on.pass();

@@ -171,6 +171,8 @@ impl Client {
 
     /// R3. In the result: 0; 6014; 6017; 9508, 9523 (R8.6).
     pub fn set_self_status(&self, custom_status: &str, done: Completion) -> Result<(), CallError> {
+        #[cfg(feature = "test-panic")]
+        crate::planted::panic_if(custom_status, crate::planted::IN_CALL);
         self.call(
             Request::SetSelfStatus {
                 custom_status: custom_status.to_owned(),

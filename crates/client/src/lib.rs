@@ -23,6 +23,8 @@ mod client;
 mod data_dir;
 mod delivery;
 pub mod options;
+#[cfg(feature = "test-panic")]
+mod planted;
 mod runtime;
 mod session;
 mod visible;

@@ -250,6 +250,10 @@ impl Machine {
     }
 
     fn request(&mut self, request: Request, done: Completion, now: Instant) {
+        #[cfg(feature = "test-panic")]
+        if let Request::SetSelfStatus { custom_status } = &request {
+            crate::planted::panic_if(custom_status, crate::planted::IN_SESSION);
+        }
         match &self.phase {
             Phase::LoggedIn(_) => {
                 let until = match self.link {

@@ -166,6 +166,8 @@ impl Devices {
             }
         }
         self.make_room(session, login.device.platform, settings, &mut ended);
+        // Most accounts have one device, and there are many accounts: no room for more than there are.
+        self.all.reserve_exact(1);
         self.all.push(Device {
             key: login.device.clone(),
             session,

@@ -203,7 +203,7 @@ void fence(Client *client);
 void check_silence(Client *client, const char *user);
 /* How many status events of `user` are still unseen, after a fence. */
 size_t unseen(Client *client, const char *user);
-/* How many events of a kind and code are unseen, as things stand. */
+/* How many events of a kind and code (ANY: of the kind) are unseen, as things stand. */
 size_t events_of(Client *client, EventKind kind, int32_t code);
 /* Skips everything told until now. */
 void skip_events(Client *client);

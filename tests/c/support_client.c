@@ -405,7 +405,7 @@ size_t events_of(Client *client, EventKind kind, int32_t code) {
     size_t count = 0;
     pthread_mutex_lock(&client->lock);
     for (size_t i = client->next; i < client->event_count; i++)
-        count += client->events[i].kind == kind && client->events[i].code == code;
+        count += client->events[i].kind == kind && (code == ANY || client->events[i].code == code);
     pthread_mutex_unlock(&client->lock);
     return count;
 }

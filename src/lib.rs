@@ -34,3 +34,5 @@ mod user_data;
 mod abi_tests;
 #[cfg(test)]
 mod contract_tests;
+#[cfg(all(test, feature = "embedded-server"))]
+mod fuzz_corpus;

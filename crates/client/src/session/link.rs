@@ -7,6 +7,7 @@ use presence_protocol::message::{Reply, Request, ServerMessage, SubscriptionsCha
 use tokio::time::{Duration, Instant};
 
 use super::backoff::up_to;
+use super::calls::Seq;
 use super::machine::{Heart, Link, Machine, Phase};
 use super::wire::{Effect, Purpose, TooLarge};
 use crate::api::{ConnectionState, LogLevel, Outcome, text_of};
@@ -188,7 +189,7 @@ impl Machine {
             Some(Purpose::Restore) => self.restored(Some(reply)),
             Some(Purpose::Call(call, effect)) => {
                 if reply.code == code::OK {
-                    self.take_effect(effect, &reply);
+                    self.take_effect(call, effect, &reply);
                 }
                 self.complete(call, outcome_from(reply));
             }
@@ -197,7 +198,7 @@ impl Machine {
         self.pump(now);
     }
 
-    fn take_effect(&mut self, effect: Effect, reply: &Reply) {
+    fn take_effect(&mut self, call: Seq, effect: Effect, reply: &Reply) {
         let Phase::LoggedIn(session) = &mut self.phase else {
             return;
         };
@@ -213,6 +214,7 @@ impl Machine {
                             .tell(user, status.version, |user| list.contains(user.as_str()));
                     }
                 }
+                self.calls.drop_repeated(call, &reply.users);
             }
             Effect::NewUserSig(user_sig) => session.account.user_sig = user_sig,
         }

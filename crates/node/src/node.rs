@@ -56,7 +56,7 @@ impl Node {
         let listeners = config
             .listen
             .iter()
-            .map(std::net::TcpListener::bind)
+            .map(transport::listen)
             .collect::<io::Result<Vec<_>>>()?;
         let addresses = listeners
             .iter()

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -54,6 +55,21 @@ impl Listener for TcpListener {
         stream.set_nodelay(true)?;
         Ok((stream, peer))
     }
+}
+
+/// Connections that may wait to be accepted: ten thousand clients that come back at once are not to be turned away by a
+/// queue of the 128 that the standard library asks for. The system has its own bound beneath it.
+const BACKLOG: i32 = 4_096;
+
+/// Listens.
+pub(crate) fn listen(address: &SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(*address), Type::STREAM, None)?;
+    // A server that was stopped may be started again at once.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&(*address).into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 /// One more handle of a socket that several loops listen on.

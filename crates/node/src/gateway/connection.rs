@@ -51,7 +51,7 @@ impl ReadyQueue {
         }
     }
 
-    /// Moves the ready connections to `into`, which is empty.
+    /// Moves the ready connections to the end of `into`.
     pub(crate) fn take(&self, into: &mut Vec<Id>) {
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         for alarm in ready.connections.drain(..) {
@@ -84,8 +84,10 @@ impl Wake for Alarm {
             return;
         };
         let mut ready = queue.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who is there already has woken the driver, which has not looked yet.
+        let is_first = ready.connections.is_empty();
         ready.connections.push(Arc::clone(self));
-        let driver = ready.driver.clone();
+        let driver = ready.driver.clone().filter(|_| is_first);
         drop(ready);
         if let Some(driver) = driver {
             driver.wake();

@@ -102,12 +102,13 @@ fn median(sorted: &[f64]) -> f64 {
     }
 }
 
-/// Three or four digits that mean something.
+/// Two digits or more that mean something.
 fn shown(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
+        size if size >= 0.1 || size == 0.0 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
     }
 }
 
@@ -120,6 +121,7 @@ mod tests {
         let spread = Spread::of(vec![4.0, 1.0, 3.0, 2.0]);
         assert_eq!(spread.to_string(), "2.50 (1.00 – 4.00)");
         assert_eq!(Spread::of(vec![7.0]).to_string(), "7.00");
+        assert_eq!(Spread::of(vec![0.0123, 123.4]).to_string(), "61.7 (0.012 – 123)");
     }
 
     #[test]

@@ -37,9 +37,9 @@ login-storm-watching-chat login-storm --connections 1000 --subscriptions 20 --se
 loss-storm loss-storm --servers ours,floor-each,floor-batch,mosquitto --rounds $ROUNDS
 loss-storm-chat loss-storm --servers ours,ejabberd,prosody --rounds $ROUNDS_SLOW
 query-5k query --servers ours,floor-batch,redis --rounds $ROUNDS --seconds $SECONDS_EACH
-query-5k-changes query --changes 5000 --servers ours,floor-batch,redis --rounds $ROUNDS --seconds $SECONDS_EACH
+query-5k-changes query --changes 5000 --rate 500 --servers ours,floor-batch,redis --rounds $ROUNDS --seconds $SECONDS_EACH
 query-1m query --accounts 1000000 --servers ours,floor-batch,redis --rounds $ROUNDS --seconds $SECONDS_EACH
-query-1m-changes query --accounts 1000000 --changes 5000 --servers ours,floor-batch,redis --rounds $ROUNDS --seconds $SECONDS_EACH
+query-1m-changes query --accounts 1000000 --changes 5000 --rate 500 --servers ours,floor-batch,redis --rounds $ROUNDS --seconds $SECONDS_EACH
 churn churn --servers ours,floor-batch,redis,nats,mosquitto --rounds $ROUNDS --seconds $SECONDS_EACH
 EOF
 }

@@ -57,6 +57,7 @@ query                  a few connections ask for the status of many users
   --online N           of them with a live connection and a custom status (default 5000)
   --users N            of a query (default 500)
   --askers N           connections that ask (default 8)
+  --rate N             queries a second, all together (default: as many as are answered)
   --changes N          changes of status a second, meanwhile (default 0)
   --seconds S          measured time (default 5)
 
@@ -179,6 +180,7 @@ impl Draft {
             (Draft::Query(query), "online") => query.online = count(parser)?,
             (Draft::Query(query), "users") => query.users = count(parser)?,
             (Draft::Query(query), "askers") => query.askers = count(parser)?,
+            (Draft::Query(query), "rate") => query.queries_per_second = Some(at_least_one(parser)?),
             (Draft::Query(query), "changes") => query.changes_per_second = parser.value()?.parse()?,
             (Draft::Query(query), "seconds") => query.measured = seconds(parser)?,
             (Draft::Churn(churn), "connections") => churn.connections = at_least_one(parser)?,

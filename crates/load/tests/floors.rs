@@ -110,6 +110,14 @@ fn queries_are_answered_while_statuses_change() {
 }
 
 #[test]
+fn queries_at_a_rate_keep_to_it() {
+    let report = report("query --accounts 600 --online 10 --rate 50 --seconds 1");
+    for rate in figures(&report, "queries/s") {
+        assert!(rate < 100.0, "{rate}");
+    }
+}
+
+#[test]
 fn churn_is_answered() {
     figures(
         &report("churn --connections 5 --held 20 --users 3 --seconds 0.2"),

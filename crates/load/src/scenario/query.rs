@@ -23,6 +23,8 @@ pub struct Query {
     pub users: u32,
     /// Connections that ask, one query after the other.
     pub askers: u32,
+    /// Queries a second of all of them together. `None`: as many as are answered.
+    pub queries_per_second: Option<usize>,
     /// Changes a second, of users that are online, meanwhile.
     pub changes_per_second: usize,
     /// Measured time.
@@ -36,6 +38,7 @@ impl Default for Query {
             online: 5_000,
             users: 500,
             askers: 8,
+            queries_per_second: None,
             changes_per_second: 0,
             measured: Duration::from_secs(5),
         }
@@ -148,6 +151,7 @@ struct Asking<'a> {
     latencies: Vec<u32>,
     changes: u64,
     next_change_at: Instant,
+    next_query_at: Instant,
     mistake: Option<String>,
     random: u64,
 }
@@ -162,6 +166,7 @@ impl<'a> Asking<'a> {
             latencies: Vec::new(),
             changes: 0,
             next_change_at: now,
+            next_query_at: now,
             mistake: None,
             random: SEED,
         }
@@ -170,25 +175,52 @@ impl<'a> Asking<'a> {
     fn pump(&mut self, crowd: &mut Crowd<'_>, until: Instant) -> io::Result<()> {
         let mut patience = Patience::new("an answer");
         while Instant::now() < until {
-            for asker in std::mem::take(&mut self.ready) {
-                let users = self.users();
-                self.under_way[asker] = (Instant::now(), 0);
-                let number = self.parameters.online() as usize + asker;
-                crowd.send(number, |dialect, session, out| {
-                    dialect.query(session, &users, out)
-                })?;
-            }
+            self.ask(crowd)?;
             self.change(crowd)?;
-            let timeout = if self.parameters.changes_per_second > 0 {
-                self.next_change_at.saturating_duration_since(Instant::now())
-            } else {
-                Patience::TURN
-            };
+            let timeout = self
+                .next_due()
+                .saturating_duration_since(Instant::now())
+                .min(Patience::TURN);
             let seen = crowd.turn(timeout, |number, event| self.hear(number, event))?;
             patience.saw(seen)?;
             if let Some(mistake) = self.mistake.take() {
                 return Err(io::Error::other(mistake));
             }
+        }
+        Ok(())
+    }
+
+    /// When there is something to do again, whatever comes.
+    fn next_due(&self) -> Instant {
+        let far = Instant::now() + Patience::TURN;
+        let query = match self.parameters.queries_per_second {
+            Some(_) if !self.ready.is_empty() => self.next_query_at,
+            _ => far,
+        };
+        let change = if self.parameters.changes_per_second > 0 {
+            self.next_change_at
+        } else {
+            far
+        };
+        query.min(change)
+    }
+
+    /// The queries that are due.
+    fn ask(&mut self, crowd: &mut Crowd<'_>) -> io::Result<()> {
+        while !self.ready.is_empty() {
+            if let Some(rate) = self.parameters.queries_per_second {
+                if Instant::now() < self.next_query_at {
+                    break;
+                }
+                self.next_query_at += Duration::from_secs_f64(1.0 / rate as f64);
+            }
+            let Some(asker) = self.ready.pop() else { break };
+            let users = self.users();
+            self.under_way[asker] = (Instant::now(), 0);
+            let number = self.parameters.online() as usize + asker;
+            crowd.send(number, |dialect, session, out| {
+                dialect.query(session, &users, out)
+            })?;
         }
         Ok(())
     }

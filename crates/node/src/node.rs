@@ -224,7 +224,10 @@ pub fn single<L: Listener>(
     let friends_max = config.friends_max;
     let (sender, orders) = mpsc::channel(ORDERS_MAX);
     let admin = AsyncAdmin::new(vec![sender], friends_max);
+    let backend = admin.clone();
     let node = async move {
+        // It runs on when the caller has dropped the other handles.
+        let _backend = backend;
         let Some(parts) = parts(config, &apps, 1, &world.clock).pop() else {
             return;
         };

@@ -100,8 +100,12 @@ impl<T: Transport, S: Source<T>> Driver<T, S> {
                     }
                     Order::Engine(command) => self.turning.ask(Pending::Admin(done), command),
                 },
-                // Nobody is left who could say anything.
-                Poll::Ready(None) | Poll::Pending => return true,
+                // Nobody is left who could end this loop, or give it any order.
+                Poll::Ready(None) => {
+                    self.turning.say_goodbye();
+                    return false;
+                }
+                Poll::Pending => return true,
             }
         }
         cx.waker().wake_by_ref();

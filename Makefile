@@ -12,7 +12,7 @@ PROFILE_DIR := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 CMAKE_DIR := $(abspath $(or $(CMAKE_BUILD_DIR),build))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test cargo-test ctest lint header examples demo bench-peers clean
+.PHONY: help setup build test cargo-test ctest lint header docs-api examples demo bench-peers clean
 
 help: ## this list
 	@echo 'tim-presence: user status as a C library and a server. Entry points:'
@@ -40,6 +40,12 @@ lint: setup ## formatting and clippy, warnings are errors
 
 header: setup ## write include/tim_presence.h anew from the sources
 	TIM_UPDATE_HEADER=1 $(CARGO) build --profile $(PROFILE)
+
+docs-api: ## the reference pages of the C and C++ headers, in docs/api (needs doxygen)
+	@command -v doxygen >/dev/null || { echo 'doxygen is missing: apt-get install doxygen' >&2; exit 1; }
+	@mkdir -p docs/api
+	doxygen docs/Doxyfile
+	@echo 'built: docs/api/index.html'
 
 examples: build ## the C examples and C test programs, in build/
 	@mkdir -p $(CMAKE_DIR)

@@ -36,3 +36,5 @@ mod abi_tests;
 mod contract_tests;
 #[cfg(all(test, feature = "embedded-server"))]
 mod fuzz_corpus;
+#[cfg(all(test, target_pointer_width = "64"))]
+mod layout_tests;

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The wrapper leaves nothing out: covers.sh ROOT. It uses every function of the C header, names every constant that is
-# not an error or a version, and has every option of a client that docs/C_API.md has.
+# not an error or a version, has every option of a client that docs/C_API.md has, and says what each enumerator means.
 set -eu
 cd "$1"
 hpp=include/tim_presence.hpp
@@ -26,5 +26,9 @@ for option in $options; do
     *) require "append(json, \"$option\"" ;;
     esac
 done
+
+# Doxygen does not ask for the comments of enumerators.
+bare=$(awk '/^enum class/ { on = 1; next } /^};/ { on = 0 } on && /[A-Za-z]/ && !/\/\*\*</' "$hpp")
+[ -z "$bare" ] || { echo "without a comment: $bare"; missing=$((missing + 1)); }
 [ "$missing" = 0 ] || exit 1
 echo "everything is there"

@@ -239,7 +239,10 @@ impl Line {
         while !machine.hang_up {
             let consumed = match frame::next(&self.input, SERVER_FRAME_BYTES_MAX) {
                 Ok(Frame::Incomplete) => break,
-                Ok(Frame::Frame { body: [], consumed }) => consumed,
+                Ok(Frame::Frame { body: [], consumed }) => {
+                    machine.trace_received(None);
+                    consumed
+                }
                 Ok(Frame::Frame { body, consumed }) => match decode_server(body) {
                     Ok(message) => {
                         machine.received(message, now);

@@ -9,6 +9,7 @@ use tokio::time::{Duration, Instant};
 use super::backoff::up_to;
 use super::calls::Seq;
 use super::machine::{Heart, Link, Machine, Phase};
+use super::trace::name_of;
 use super::wire::{Effect, Purpose, TooLarge};
 use crate::api::{ConnectionState, LogLevel, Outcome, text_of};
 use crate::delivery::queue::Item;
@@ -88,7 +89,7 @@ impl Machine {
             }
             Link::Up(heart) => {
                 heart.unanswered_since.get_or_insert(now);
-                self.wire.send_heartbeat(now);
+                self.transmit_heartbeat(now);
             }
         }
     }
@@ -117,7 +118,7 @@ impl Machine {
                 if heart.unanswered_since.is_none() && self.wire.last_sent + heart.interval <= now =>
             {
                 heart.unanswered_since = Some(now);
-                self.wire.send_heartbeat(now);
+                self.transmit_heartbeat(now);
             }
             _ => {}
         }
@@ -142,14 +143,18 @@ impl Machine {
             let Some((call, request)) = self.calls.next_unsent() else {
                 return;
             };
+            let name = name_of(request);
             match self.wire.send(Purpose::Call(call, Effect::None), request, now) {
-                Ok(()) => match self.calls.sent(call) {
-                    Some(Request::Subscribe { .. }) => self.wire.set_last_effect(Effect::Tells),
-                    Some(Request::RenewUserSig { user_sig }) => {
-                        self.wire.set_last_effect(Effect::NewUserSig(user_sig));
+                Ok(()) => {
+                    match self.calls.sent(call) {
+                        Some(Request::Subscribe { .. }) => self.wire.set_last_effect(Effect::Tells),
+                        Some(Request::RenewUserSig { user_sig }) => {
+                            self.wire.set_last_effect(Effect::NewUserSig(user_sig));
+                        }
+                        _ => {}
                     }
-                    _ => {}
-                },
+                    self.trace_sent(name);
+                }
                 Err(TooLarge) => {
                     let bytes_max = self.wire.frame_bytes_max;
                     let text =
@@ -162,6 +167,7 @@ impl Machine {
 
     /// A message of the server.
     pub(crate) fn received(&mut self, message: ServerMessage, now: Instant) {
+        self.trace_received(Some(&message));
         match message {
             ServerMessage::Reply(reply) => self.answered(reply, now),
             ServerMessage::SessionEnded { code, message } => self.ended_by_server(code, &message, now),

@@ -104,7 +104,7 @@ impl Machine {
             known,
             client: CLIENT_NAME.to_owned(),
         });
-        self.wire.send(Purpose::Login, &login, now).is_ok()
+        self.transmit(Purpose::Login, &login, now).is_ok()
     }
 
     pub(super) fn login_answered(&mut self, reply: Reply, now: Instant) {
@@ -215,7 +215,7 @@ impl Machine {
                 list_generation,
                 user_ids: before,
             };
-            if self.wire.send(Purpose::Restore, &request, now).is_err() {
+            if self.transmit(Purpose::Restore, &request, now).is_err() {
                 self.log(LogLevel::Warn, || {
                     "the subscription list is too large to be restored".to_owned()
                 });
@@ -396,7 +396,7 @@ impl Machine {
 
     fn say_logout(&mut self, now: Instant) {
         // A frame of a few bytes: no server refuses it for its size.
-        let said = self.wire.send(Purpose::Logout, &Request::Logout, now).is_ok();
+        let said = self.transmit(Purpose::Logout, &Request::Logout, now).is_ok();
         if let Phase::LoggingOut(leaving) = &mut self.phase {
             leaving.said = said;
         }

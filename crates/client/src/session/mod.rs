@@ -14,6 +14,7 @@ mod link;
 mod login;
 pub(crate) mod machine;
 mod told;
+mod trace;
 mod wire;
 
 use std::any::Any;

@@ -114,16 +114,22 @@ int closes_due(const Arguments *a, const Function *function) {
     return (function->gives & TELLS_CLOSED) && a->closed != NULL && a->user_data != NULL;
 }
 
-int32_t await_result(const Arguments *a, const char *what) {
+static void await_one(const int *counter, const char *what) {
     struct timespec deadline;
     clock_gettime(CLOCK_REALTIME, &deadline);
     deadline.tv_sec += DEADLINE_MS / 1000;
     pthread_mutex_lock(&lock);
-    while (a->results == 0)
-        if (pthread_cond_timedwait(&counted, &lock, &deadline) == ETIMEDOUT && a->results == 0) FAIL("%s: no result", what);
+    while (*counter == 0)
+        if (pthread_cond_timedwait(&counted, &lock, &deadline) == ETIMEDOUT && *counter == 0) FAIL("%s: not called back", what);
     pthread_mutex_unlock(&lock);
+}
+
+int32_t await_result(const Arguments *a, const char *what) {
+    await_one(&a->results, what);
     return a->result_code;
 }
+
+void await_closed(const Arguments *a, const char *what) { await_one(&a->closes, what); }
 
 void drop_made(Arguments *a) {
     if (a->client_made != UNTOUCHED) ACCEPTED(timClientDestroy(a->client_made, DEADLINE_MS));

@@ -87,6 +87,9 @@ int closes_due(const Arguments *a, const Function *function);
 /* Awaits the result of a call with these arguments; its code. */
 int32_t await_result(const Arguments *a, const char *what);
 
+/* Awaits `closed` of a call with these arguments. */
+void await_closed(const Arguments *a, const char *what);
+
 /* Ends what timClientCreate or timServerStart made. */
 void drop_made(Arguments *a);
 

@@ -132,6 +132,8 @@ pub struct Checker {
     /// When each user's last device was, at the latest, alive.
     alive_until_ms: Vec<u64>,
     next_call: CallId,
+    /// Whom each user is told of besides its list (R6.1): empty while friends are not told.
+    friends: BTreeMap<UserIndex, Vec<UserIndex>>,
     /// The observer has subscribed to everybody in this session.
     observer_subscribed: bool,
     violations: Vec<Violation>,
@@ -157,9 +159,28 @@ impl Checker {
                 .collect(),
             alive_until_ms: vec![0; scenario.users.len()],
             next_call: 0,
+            friends: friends_told(scenario),
             observer_subscribed: false,
             violations: Vec::new(),
         }
+    }
+
+    /// R9.1: the backend changed a list.
+    pub fn befriended(&mut self, scenario: &Scenario, user: UserIndex, friends: &[UserIndex]) {
+        if scenario.switches.friend_status_notify {
+            self.friends.insert(user, friends.to_vec());
+        }
+    }
+
+    /// The server starts: what the backend ordered at run time is forgotten, and the lists are as configured.
+    pub fn server_started(&mut self, scenario: &Scenario) {
+        self.friends = friends_told(scenario);
+    }
+
+    /// R1.5: nobody subscribes to it any more, and its friends are forgotten.
+    pub fn deleted(&mut self, user: UserIndex) {
+        self.friends.remove(&user);
+        self.observer_subscribed = false;
     }
 
     /// What was violated so far.
@@ -234,7 +255,7 @@ impl Checker {
             Call::Logout if outcome.code == code::OK => self.session_over(device, at_ms),
             Call::Subscribe(ids) if outcome.code == code::OK => {
                 if device == OBSERVER && ids.len() + 1 == ACTIVE_USERS {
-                    self.observer_subscribed = true;
+                    self.observer_subscribed = outcome.users.iter().all(|status| status.code == code::OK);
                 }
                 for status in &outcome.users {
                     self.snapshot(device, status, at_ms);
@@ -559,7 +580,12 @@ impl Checker {
     ) {
         for truth in query {
             let is_own = self.users[user] == truth.user_id;
-            if !is_own && !list.contains(&truth.user_id) {
+            let is_friend = self
+                .friends
+                .get(&user)
+                .is_some_and(|friends| friends.iter().any(|friend| self.users[*friend] == truth.user_id));
+            // Whom there is no account of, there is nothing to tell of.
+            if truth.code != code::OK || !(is_own || is_friend || list.contains(&truth.user_id)) {
                 continue;
             }
             let told = self.views[device].told.get(&truth.user_id);
@@ -606,6 +632,15 @@ impl View {
     }
 }
 
+/// As configured.
+fn friends_told(scenario: &Scenario) -> BTreeMap<UserIndex, Vec<UserIndex>> {
+    if scenario.switches.friend_status_notify {
+        scenario.friends.clone()
+    } else {
+        BTreeMap::new()
+    }
+}
+
 fn answered(outcome: &Option<Outcome>) -> Option<&[UserStatus]> {
     outcome
         .as_ref()
@@ -616,6 +651,9 @@ fn answered(outcome: &Option<Outcome>) -> Option<&[UserStatus]> {
 /// A status in a few words.
 #[must_use]
 pub fn brief(status: &UserStatus) -> String {
+    if status.code != code::OK {
+        return format!("{}: {}", status.user_id, status.code);
+    }
     format!(
         "{}={} v{} \"{}\" r{}",
         status.user_id, status.status, status.version, status.custom_status, status.reason

@@ -13,11 +13,11 @@ use crate::checker::{Answers, Checker, Invariant, Violation};
 use crate::device;
 use crate::journal::Journal;
 use crate::network::{Break, Connections};
-use crate::scenario::{Call, DeviceIndex, Fault, Scenario, ServerStep, Step};
+use crate::scenario::{Call, DeviceIndex, Fault, Scenario, ServerStep, Step, Switches};
 use crate::server;
 
 /// How far the simulator goes at once, in milliseconds. Segments arrive at these moments.
-pub const TICK_MS: u64 = 5;
+pub const TICK_MS: u64 = 10;
 
 /// A bug planted on purpose, to see it found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,10 +97,7 @@ impl World {
         match call {
             Call::Login { user, valid_s } => {
                 let name = &self.scenario.users[*user];
-                let now_ms = locked(&self.journal).now_ms();
-                let sign_at_s = self.server.sign_at_s(now_ms);
-                let sig = user_sig::sign(server::app_id(), server::SECRET_KEY, name, sign_at_s, *valid_s);
-                client.login(name, &sig, done)
+                client.login(name, &self.sign(name, *valid_s), done)
             }
             Call::Logout => client.logout(done),
             Call::SetStatus(text) => client.set_self_status(text, done),
@@ -108,9 +105,22 @@ impl World {
             Call::Subscribe(users) => client.subscribe(names(users), done),
             Call::Unsubscribe(users) => client.unsubscribe(names(users), done),
             Call::List => client.get_subscriptions(done),
+            Call::Renew(valid_s) => {
+                let user = client.login_user().unwrap_or_default();
+                client.renew_user_sig(&self.sign(&user, *valid_s), done)
+            }
             // These have no result; who makes them does not come here.
             Call::NetworkChanged | Call::Destroy => Ok(()),
         }
+    }
+}
+
+impl World {
+    /// A UserSig made now.
+    fn sign(&self, user: &str, valid_s: i64) -> String {
+        let now_ms = locked(&self.journal).now_ms();
+        let sign_at_s = self.server.sign_at_s(now_ms);
+        user_sig::sign(server::app_id(), server::SECRET_KEY, user, sign_at_s, valid_s)
     }
 }
 
@@ -171,7 +181,7 @@ struct Run {
     server_back_at_ms: Option<u64>,
     /// The wall clock at the server's last start.
     started_wall_ms: i64,
-    is_switched_off: bool,
+    switches: Switches,
     /// Holds the data directories.
     _folder: tempfile::TempDir,
 }
@@ -225,7 +235,7 @@ impl Run {
             runs: vec![false; count],
             server_back_at_ms: None,
             started_wall_ms,
-            is_switched_off: false,
+            switches: scenario.switches,
             _folder: folder,
         })
     }
@@ -383,9 +393,21 @@ impl Run {
                 let user = server::user_id(&self.world.scenario.users[user]);
                 self.world.server.kick(user, now_ms);
             }
-            ServerStep::Switch(is_on) => {
-                self.is_switched_off = !is_on;
-                self.world.server.switch(is_on);
+            ServerStep::Delete(user) => {
+                locked(&self.world.checker).deleted(user);
+                let user = server::user_id(&self.world.scenario.users[user]);
+                self.world.server.delete(user, now_ms);
+            }
+            ServerStep::Befriend(user, friends) => {
+                let scenario = &self.world.scenario;
+                locked(&self.world.checker).befriended(scenario, user, &friends);
+                let id_of = |user: &usize| server::user_id(&scenario.users[*user]);
+                let friends = friends.iter().map(id_of).collect();
+                self.world.server.befriend(id_of(&user), friends);
+            }
+            ServerStep::Switch(switches) => {
+                self.switches = switches;
+                self.world.server.switch(switches);
             }
         }
     }
@@ -404,7 +426,8 @@ impl Run {
         self.note(format_args!("server: starts"));
         self.sim.bounce(SERVER);
         // As configured: it does not remember what was ordered at run time.
-        self.is_switched_off = false;
+        self.switches = self.world.scenario.switches;
+        locked(&self.world.checker).server_started(&self.world.scenario);
     }
 
     fn mend_all(&mut self) {
@@ -415,8 +438,9 @@ impl Run {
         if self.server_back_at_ms.is_some() {
             self.start_server();
         }
-        if self.is_switched_off {
-            self.server_step(ServerStep::Switch(true));
+        let usual = self.world.scenario.switches;
+        if self.switches != usual {
+            self.server_step(ServerStep::Switch(usual));
         }
     }
 

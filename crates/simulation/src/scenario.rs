@@ -1,8 +1,10 @@
 //! What happens in one simulation, drawn from its seed before it begins: who is there, how the network is, and a list of
 //! steps with their times. Plain data, so a failing seed can be read.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use presence::settings::MultiLogin;
 use presence_client::options::{DeliveryMode, Options};
 use presence_node::NodeConfig;
 
@@ -59,6 +61,8 @@ pub enum Call {
     Unsubscribe(Vec<UserIndex>),
     /// R5.9.
     List,
+    /// R8.4, with a UserSig of so many seconds.
+    Renew(i64),
     /// R8.5.
     NetworkChanged,
     /// The client is destroyed.
@@ -103,8 +107,21 @@ pub enum ServerStep {
     MoveWall(i64),
     /// R8.7.
     Kick(UserIndex),
-    /// R7.3: the console's switch.
-    Switch(bool),
+    /// R1.5.
+    Delete(UserIndex),
+    /// R9.1: a new friend list.
+    Befriend(UserIndex, Vec<UserIndex>),
+    /// R7.3, R7.4: the console's switches.
+    Switch(Switches),
+}
+
+/// The console's switches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Switches {
+    /// R7.3.
+    pub user_status: bool,
+    /// R7.4.
+    pub friend_status_notify: bool,
 }
 
 /// What happens at one moment.
@@ -146,10 +163,16 @@ pub struct Scenario {
     pub write_bytes_max: usize,
     /// R5.2.
     pub subscriptions_max: usize,
+    /// R8.3.
+    pub multi_login: MultiLogin,
     /// R2.8.
     pub offline_grace: Duration,
     /// R5.8.
     pub subscription_linger: Duration,
+    /// As configured, and as they are whenever all is well.
+    pub switches: Switches,
+    /// R9.1: the friend lists as configured.
+    pub friends: BTreeMap<UserIndex, Vec<UserIndex>>,
     /// R6.3: bytes of an outbox before changes are merged.
     pub outbox_bytes_max: usize,
     /// One after the other.
@@ -168,7 +191,7 @@ const BACKOFF_MAX: Duration = Duration::from_millis(500);
 const LONG_S: i64 = 30 * 24 * 3600;
 /// The longest settling: silence noticed at both ends one after the other, a backoff, a login, and some answers.
 const SETTLE_MS: u64 = 5_000;
-/// After the switch was used, a catch-up is spread over 5 s (R7.3).
+/// After a switch was used, and for friends after every login, a catch-up is spread over 5 s (R7.3, R9.2).
 const CATCH_UP_MS: u64 = 5_500;
 
 impl Scenario {
@@ -207,8 +230,19 @@ impl Scenario {
             segments_max: random.pick(&[8, 64, 1024]),
             write_bytes_max: random.pick(&[48, 300, 1 << 20]),
             subscriptions_max: random.pick(&[3, 4, 200]),
+            multi_login: random.pick(&[
+                MultiLogin::PerPlatform,
+                MultiLogin::PerPlatform,
+                MultiLogin::Single,
+                MultiLogin::Unlimited,
+            ]),
             offline_grace: Duration::from_millis(random.pick(&[0, 0, 300])),
             subscription_linger: Duration::from_millis(random.pick(&[1_000, 300_000])),
+            switches: Switches {
+                user_status: true,
+                friend_status_notify: random.percent(50),
+            },
+            friends: BTreeMap::from([(1, vec![2, 5]), (3, vec![0, 1])]),
             outbox_bytes_max: random.pick(&[200, 256 * 1024]),
             rounds: Vec::new(),
         };
@@ -298,13 +332,14 @@ impl Draft<'_> {
         }
         // Of the same moment in the order drawn.
         steps.sort_by_key(|(at, _)| *at);
-        let switched = steps
-            .iter()
-            .any(|(_, step)| matches!(step, Step::Server(ServerStep::Switch(_))));
+        let catches_up = self.scenario.switches.friend_status_notify
+            || steps
+                .iter()
+                .any(|(_, step)| matches!(step, Step::Server(ServerStep::Switch(_))));
         Round {
             steps,
             trouble_ms,
-            settle_ms: SETTLE_MS + if switched { CATCH_UP_MS } else { 0 },
+            settle_ms: SETTLE_MS + if catches_up { CATCH_UP_MS } else { 0 },
         }
     }
 
@@ -319,14 +354,22 @@ impl Draft<'_> {
         let user = if self.random.percent(90) {
             own
         } else {
-            self.random.between(1, ACTIVE_USERS as u64 - 1) as usize
+            self.active_user()
         };
-        let valid_s = if self.random.percent(15) {
+        let valid_s = self.validity_s();
+        Call::Login { user, valid_s }
+    }
+
+    fn validity_s(&mut self) -> i64 {
+        if self.random.percent(15) {
             self.random.between(1, 8) as i64
         } else {
             LONG_S
-        };
-        Call::Login { user, valid_s }
+        }
+    }
+
+    fn active_user(&mut self) -> UserIndex {
+        self.random.between(1, ACTIVE_USERS as u64 - 1) as usize
     }
 
     fn call(&mut self, device: DeviceIndex) -> Call {
@@ -346,7 +389,8 @@ impl Draft<'_> {
             61..=72 => Call::Query(self.some_users()),
             73..=75 => Call::List,
             76..=88 => self.login(device),
-            89..=96 => Call::Logout,
+            89..=95 => Call::Logout,
+            96..=97 => Call::Renew(self.validity_s()),
             _ => Call::NetworkChanged,
         }
     }
@@ -393,13 +437,32 @@ impl Draft<'_> {
                 let down_ms = self.random.between(0, 800);
                 steps.push((at, Step::Server(ServerStep::Stop(down_ms))));
             }
-            93..=96 => {
-                let user = self.random.between(1, ACTIVE_USERS as u64 - 1) as usize;
+            93..=94 => {
+                let user = self.active_user();
                 steps.push((at, Step::Server(ServerStep::Kick(user))));
             }
+            95 => {
+                let user = self.active_user();
+                steps.push((at, Step::Server(ServerStep::Delete(user))));
+            }
+            96..=97 => {
+                let (user, friends) = (self.active_user(), self.some_users());
+                steps.push((at, Step::Server(ServerStep::Befriend(user, friends))));
+            }
             _ => {
-                steps.push((at, Step::Server(ServerStep::Switch(false))));
-                steps.push((at + lasts, Step::Server(ServerStep::Switch(true))));
+                let usual = self.scenario.switches;
+                let switches = self.random.pick(&[
+                    Switches {
+                        user_status: false,
+                        ..usual
+                    },
+                    Switches {
+                        friend_status_notify: !usual.friend_status_notify,
+                        ..usual
+                    },
+                ]);
+                steps.push((at, Step::Server(ServerStep::Switch(switches))));
+                steps.push((at + lasts, Step::Server(ServerStep::Switch(usual))));
             }
         }
     }
@@ -441,6 +504,6 @@ mod tests {
                 kinds.insert(name);
             }
         }
-        assert_eq!(kinds.len(), 8 + 11 + 5, "{kinds:?}");
+        assert_eq!(kinds.len(), 9 + 11 + 7, "{kinds:?}");
     }
 }

@@ -14,7 +14,7 @@ use turmoil::net::TcpListener;
 
 use crate::network::ServerListener;
 use crate::runner::{Plant, World, locked};
-use crate::scenario::{SDK_APP_ID, SERVER_PORT, Scenario};
+use crate::scenario::{SDK_APP_ID, SERVER_PORT, Scenario, Switches};
 
 /// A key that everybody may know.
 pub const SECRET_KEY: &str = "a key of the simulation's own";
@@ -36,7 +36,9 @@ pub struct Desk {
 /// What the backend wants.
 enum Order {
     Kick(UserId),
-    Switch(bool),
+    Delete(UserId),
+    Befriend(UserId, Vec<UserId>),
+    Switch(Switches),
     Stop,
 }
 
@@ -64,15 +66,30 @@ impl Desk {
 
     /// R8.7.
     pub fn kick(&self, user: UserId, now_ms: u64) {
-        let wall_s = self.wall_ms(now_ms).div_euclid(1000);
-        // The order may be carried out a second later.
-        self.sign_from_s.fetch_max(wall_s + 2, Ordering::Relaxed);
+        self.revoke(now_ms);
         self.order(Order::Kick(user));
     }
 
-    /// R7.3.
-    pub fn switch(&self, is_on: bool) {
-        self.order(Order::Switch(is_on));
+    /// R1.5.
+    pub fn delete(&self, user: UserId, now_ms: u64) {
+        self.revoke(now_ms);
+        self.order(Order::Delete(user));
+    }
+
+    /// R9.1.
+    pub fn befriend(&self, user: UserId, friends: Vec<UserId>) {
+        self.order(Order::Befriend(user, friends));
+    }
+
+    fn revoke(&self, now_ms: u64) {
+        let wall_s = self.wall_ms(now_ms).div_euclid(1000);
+        // The order may be carried out a second later.
+        self.sign_from_s.fetch_max(wall_s + 2, Ordering::Relaxed);
+    }
+
+    /// R7.3, R7.4.
+    pub fn switch(&self, switches: Switches) {
+        self.order(Order::Switch(switches));
     }
 
     /// Ends the node in order.
@@ -119,18 +136,25 @@ fn node_config(world: &World) -> NodeConfig {
 }
 
 fn app(scenario: &Scenario) -> AppConfig {
+    let id_of = |user: &usize| user_id(&scenario.users[*user]);
     AppConfig {
         id: app_id(),
         secret_key: SECRET_KEY.to_owned(),
-        settings: settings(scenario, true),
+        settings: settings(scenario, scenario.switches),
         accounts: scenario.users.iter().map(|user| user_id(user)).collect(),
-        friends: std::collections::BTreeMap::new(),
+        friends: scenario
+            .friends
+            .iter()
+            .map(|(owner, friends)| (id_of(owner), friends.iter().map(id_of).collect()))
+            .collect(),
     }
 }
 
-fn settings(scenario: &Scenario, user_status: bool) -> AppSettings {
+fn settings(scenario: &Scenario, switches: Switches) -> AppSettings {
     AppSettings {
-        user_status,
+        user_status: switches.user_status,
+        friend_status_notify: switches.friend_status_notify,
+        multi_login: scenario.multi_login,
         subscriptions_max: scenario.subscriptions_max,
         // The questions of calm moments would use up the allowance (R7.5).
         rate_calls: 0,
@@ -144,15 +168,21 @@ async fn obey(world: Arc<World>, admin: AsyncAdmin) {
     loop {
         let order = locked(&world.server.orders).pop_front();
         match order {
-            Some(Order::Kick(user)) => admin.kick(UserKey { app: app_id(), user }).await,
-            Some(Order::Switch(is_on)) => {
-                let settings = settings(&world.scenario, is_on);
+            Some(Order::Kick(user)) => admin.kick(key(user)).await,
+            Some(Order::Delete(user)) => admin.delete_account(key(user)).await,
+            Some(Order::Befriend(user, friends)) => admin.set_friends(key(user), friends).await,
+            Some(Order::Switch(switches)) => {
+                let settings = settings(&world.scenario, switches);
                 admin.set_app_settings(app_id(), settings).await;
             }
             Some(Order::Stop) => return admin.stop().await,
             None => world.server.bell.notified().await,
         }
     }
+}
+
+fn key(user: UserId) -> UserKey {
+    UserKey { app: app_id(), user }
 }
 
 /// The app of all users.

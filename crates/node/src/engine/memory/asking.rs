@@ -26,6 +26,14 @@ pub(super) struct Gather {
 impl MemoryEngine {
     /// Asks the homes of `users`, this shard included.
     pub(super) fn ask(&mut self, at: Now, tag: Option<Tag>, app: AppId, users: Vec<UserId>, kind: Asking) {
+        if self.shards == 1 {
+            let registers = kind == Asking::Mention && self.mention_registers(app);
+            let from = self.index;
+            let look_at = |user| self.look_at(at, from, UserKey { app, user }, kind, registers);
+            let answers = users.into_iter().map(look_at).collect();
+            self.answer(tag, Answer::Users(answers));
+            return;
+        }
         let mut by_home: Vec<Vec<(u32, UserId)>> = vec![Vec::new(); self.shards];
         for (position, user) in users.iter().enumerate() {
             let home = home_of(&UserKey { app, user: *user }, self.shards);
@@ -76,28 +84,41 @@ impl MemoryEngine {
         users: Vec<(u32, UserId)>,
         kind: Asking,
     ) -> Vec<(u32, Option<Snapshot>)> {
-        let registers = kind == Asking::Mention
-            && self
-                .apps
-                .get(&app)
-                .is_some_and(|settings| settings.auto_register_on_mention);
-        users
-            .into_iter()
-            .map(|(position, user)| {
-                let key = UserKey { app, user };
-                if registers {
-                    self.register(key, at);
-                }
-                if kind != Asking::Look {
-                    *self.interest.entry(key).or_default() |= 1 << from;
-                }
-                let snapshot = self.records.of(&key).map(|record| Snapshot {
-                    presence: record.user.presence().clone(),
-                    platforms: record.user.platforms(),
-                });
-                (position, snapshot)
-            })
-            .collect()
+        let registers = kind == Asking::Mention && self.mention_registers(app);
+        let look_at = |(position, user)| {
+            (
+                position,
+                self.look_at(at, from, UserKey { app, user }, kind, registers),
+            )
+        };
+        users.into_iter().map(look_at).collect()
+    }
+
+    /// R1.2.
+    fn mention_registers(&self, app: AppId) -> bool {
+        let settings = self.apps.get(&app);
+        settings.is_some_and(|settings| settings.auto_register_on_mention)
+    }
+
+    fn look_at(
+        &mut self,
+        at: Now,
+        from: usize,
+        key: UserKey,
+        kind: Asking,
+        registers: bool,
+    ) -> Option<Snapshot> {
+        if registers {
+            self.register(key, at);
+        }
+        // The home itself hears in any case.
+        if kind != Asking::Look && from != self.index {
+            *self.interest.entry(key).or_default() |= 1 << from;
+        }
+        self.records.of(&key).map(|record| Snapshot {
+            presence: record.user.presence().clone(),
+            platforms: record.user.platforms(),
+        })
     }
 
     pub(super) fn unwatch(&mut self, from: usize, app: AppId, users: Vec<UserId>) {

@@ -104,7 +104,7 @@ pub struct MemoryEngine {
     records: KeyedSlab<Record>,
     /// Deleted accounts (R1.5).
     marks: HashMap<UserKey, Mark>,
-    /// Loops interested in a user of this shard, this one included, one bit each.
+    /// Other loops that are interested in a user of this shard, one bit each.
     interest: HashMap<UserKey, u64>,
     timers: BTreeSet<(Mono, UserKey)>,
     gathers: Slab<Gather>,
@@ -235,7 +235,7 @@ impl MemoryEngine {
 
     /// A change goes to its home, and once to each other loop that is interested.
     fn tell(&mut self, user: UserKey, presence: Presence) {
-        let mut others = self.interest.get(&user).copied().unwrap_or(0) & !(1 << self.index);
+        let mut others = self.interest.get(&user).copied().unwrap_or(0);
         while others != 0 {
             let to = others.trailing_zeros() as usize;
             others &= others - 1;

@@ -49,8 +49,8 @@ impl Progress {
     }
 }
 
-/// Counts the time in which nothing came. A server may be slow; one that says nothing at all for this long has lost
-/// something.
+/// Counts the time in which nothing came. A server may be slow, and a connection that its full queue turned away is tried
+/// again after up to 32 seconds; one that says nothing at all for longer has lost something.
 pub struct Patience {
     awaited: &'static str,
     last: Instant,
@@ -60,7 +60,7 @@ impl Patience {
     /// The longest a turn of a waiting loop should take.
     pub const TURN: Duration = Duration::from_millis(100);
 
-    const LIMIT: Duration = Duration::from_secs(30);
+    const LIMIT: Duration = Duration::from_secs(60);
 
     /// Begins to wait.
     pub fn new(awaited: &'static str) -> Patience {

@@ -14,9 +14,10 @@
  * embedded server in the same way.
  *
  * ERRORS are values: tim::Error, tim::Expected<T>, tim::Result. They are not exceptions because a call may fail and
- * still bring something (a query of ten unknown users has an answer for each), because most of them arrive on a callback
- * thread where nobody could catch them, and because the header then also serves programs built with -fno-exceptions.
- * Whoever prefers exceptions asks for them: Expected::value() and Result::or_throw() throw tim::Exception.
+ * still bring something (a query of ten unknown users has an answer for each), because most of them arrive on a
+ * callback thread where nobody could catch them, and because programs built with -fno-exceptions can then use it too.
+ * Whoever prefers exceptions asks for them: Expected::value(), Result::or_throw() and Error::or_throw() throw
+ * tim::Exception.
  *
  * CALLS that have a result come in two forms. With a callback last: the returned Error says whether the call was
  * accepted; if, and only if, it was, the callback is called exactly once. Without one: a std::future, which always
@@ -39,7 +40,7 @@
  *     auto alice = tim::Client::create(options).value();
  *     alice.on_status_changed([](std::vector<tim::UserStatus> changes) {
  *         for (const auto &user : changes) std::cout << user.user_id << ": " << user.custom_status << '\n';
- *     });
+ *     }).or_throw();
  *     alice.login("alice", server.issue_user_sig("alice", std::chrono::hours(1)).value()).get().or_throw();
  *     alice.set_self_status("in a meeting").get().or_throw();
  */
@@ -160,9 +161,11 @@ struct [[nodiscard]] Error {
   bool fatal() const noexcept { return (flags() & TIM_ERROR_FLAG_FATAL) != 0; }
   /** Whether the calling program has a mistake. */
   bool programming() const noexcept { return (flags() & TIM_ERROR_FLAG_PROGRAMMING) != 0; }
+  /** Nothing if it is no error. Else throws tim::Exception; without exceptions, ends the program with std::abort. */
+  void or_throw() const;
 };
 
-/** An error for those who asked to have it thrown: by Expected::value() and Result::or_throw(), and by nothing else. */
+/** An error for those who asked to have it thrown: by value() and or_throw(), and by nothing else. */
 class Exception : public std::runtime_error {
 public:
   /** Takes the error that what() then tells. */
@@ -185,6 +188,10 @@ namespace detail {
 #endif
 
 } // namespace detail
+
+inline void Error::or_throw() const {
+  if (!ok()) detail::raise(*this);
+}
 
 /** A T, or the Error that stands in its place. */
 template <class T> class [[nodiscard]] Expected {
@@ -251,7 +258,7 @@ struct UserStatus {
   bool on(Platform platform) const noexcept { return (platforms & static_cast<std::uint32_t>(platform)) != 0; }
 };
 
-/** How a call ended, and what it brought. A call that failed may still bring items: one for each user, with its code. */
+/** How a call ended, and what it brought: a call that failed may still have an item for each user, with its code. */
 struct [[nodiscard]] Result {
   /** How it ended. */
   Error error{};
@@ -269,8 +276,8 @@ struct [[nodiscard]] Result {
     return nullptr;
   }
   /** This result, if it succeeded. Else throws tim::Exception; without exceptions, ends the program with std::abort. */
-  Result or_throw() && {
-    if (!ok()) detail::raise(error);
+  Result &&or_throw() && {
+    error.or_throw();
     return std::move(*this);
   }
 };
@@ -617,8 +624,8 @@ private:
 
 namespace detail {
 
-/* A call on its way: what is wrong with its arguments, and the C function with all of them but done and user_data. Lives
- * no longer than the arguments do. */
+/* A call on its way: what is wrong with its arguments, and the C function with all of them but done and user_data.
+ * Lives no longer than the arguments do. */
 template <class Start> struct Call {
   Error arguments;
   Start start;
@@ -719,7 +726,11 @@ public:
     return called_back(std::move(done), detail::with_text(timRenewUserSig, handle().value, "user_sig", user_sig));
   }
 
-  /** Sets the custom status, at most 100 bytes; "" clears it. See timSetSelfStatus. @return The result, once it is there. */
+  /**
+   * Sets the custom status. See timSetSelfStatus.
+   * @param custom_status  At most 100 bytes; "" clears it.
+   * @return The result, once it is there.
+   */
   [[nodiscard]] std::future<Result> set_self_status(const std::string &custom_status) const {
     return promised(detail::with_text(timSetSelfStatus, handle().value, "custom_status", custom_status));
   }
@@ -824,7 +835,7 @@ public:
   Error on_user_sig_expired(Callback on_expired) const {
     return listen(std::move(on_expired), detail::happened, timSetUserSigExpiredCallback);
   }
-  /** Sets who is told of subscriptions that fell off the full list; empty removes. See timSetSubscriptionEvictedCallback. */
+  /** Sets who is told of subscriptions that fell off the list; empty removes. See timSetSubscriptionEvictedCallback. */
   Error on_subscription_evicted(EvictedCallback on_evicted) const {
     return listen(std::move(on_evicted), detail::evicted, timSetSubscriptionEvictedCallback);
   }
@@ -836,7 +847,7 @@ public:
                                              free_user_data);
                   });
   }
-  /** Sets what runs on the callback thread as it starts and ends; either may be empty, both remove. See timSetThreadHooks. */
+  /** Sets what runs on the callback thread as it starts and ends; both empty removes. See timSetThreadHooks. */
   Error on_thread(Callback on_start, Callback on_stop) const {
     if (!on_start && !on_stop)
       return detail::error_of(timSetThreadHooks(handle().value, nullptr, nullptr, nullptr, nullptr));
@@ -882,7 +893,7 @@ public:
     if (code != TIM_OK) return detail::error_of(code);
     return handled;
   }
-  /** A file descriptor that is readable while callbacks wait; for Delivery::Poll. It belongs to the client. See timGetWakeFd. */
+  /** A file descriptor, the client's, that is readable while callbacks wait; for Delivery::Poll. See timGetWakeFd. */
   Expected<int> wake_fd() const {
     std::int32_t fd = -1;
     const std::int32_t code = timGetWakeFd(handle().value, &fd);
@@ -1094,7 +1105,7 @@ public:
     });
   }
 
-  /** Stops the server and waits so long for its threads; it has none afterwards, whatever is returned. See timServerStop. */
+  /** Stops the server and waits so long for its threads. It has none afterwards in any case. See timServerStop. */
   Error stop(std::chrono::milliseconds timeout) {
     const ServerHandle stopped = std::exchange(handle_, ServerHandle{});
     return detail::error_of(timServerStop(stopped.value, detail::clamped(timeout)));

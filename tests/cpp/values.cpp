@@ -162,6 +162,13 @@ CASE(exceptions_on_demand, "value() and or_throw() throw tim::Exception, which t
     CHECK(std::strstr(exception.what(), "TIM_ERR_NOT_LOGGED_IN"));
   }
   CHECK(awaited(alice.login("alice", sig_for(server, "alice"))).or_throw().ok());
+  alice.notify_network_changed().or_throw();
+  try {
+    tim::ClientRef().notify_network_changed().or_throw();
+    FAIL("an error does not throw");
+  } catch (const tim::Exception &exception) {
+    CHECK_EQ(exception.error().code, TIM_ERR_INVALID_HANDLE);
+  }
 }
 
 CASE(options_become_json, "what is not set is left out, units are milliseconds, texts are escaped") {

@@ -214,6 +214,10 @@ impl<T: Transport> Loop<T> {
         let was_over = connection.outbox.held_bytes() > bytes_max;
         let flushed = connection.flush(&mut self.gather, self.now.mono);
         let is_over = connection.outbox.held_bytes() > bytes_max;
+        if was_over && !is_over {
+            // It was not read meanwhile, and that it takes bytes is a sign of life.
+            connection.heard = self.now.mono;
+        }
         match flushed {
             Flushed::Broken => self.close(id, Close::Link),
             Flushed::All => {
@@ -270,15 +274,15 @@ impl<T: Transport> Loop<T> {
             }
             Phase::Closing { until, .. } => until,
             Phase::Open(session) => {
-                let silence = connection.heard.after(self.config.heartbeat_timeout);
                 let left_ms = u64::try_from(session.expires.0.saturating_sub(self.now.wall.0)).unwrap_or(0);
                 let expiry = Mono(self.now.mono.0.saturating_add(left_ms));
-                let slow = if connection.outbox.is_full() {
-                    connection.progress.after(self.config.slow_receiver_timeout)
-                } else {
-                    silence
-                };
-                silence.min(expiry).min(slow)
+                let slow = connection.progress.after(self.config.slow_receiver_timeout);
+                let slow = connection.outbox.is_full().then_some(slow);
+                // One that is not read because it does not read cannot be heard either: R8.10 is the measure of it.
+                let is_read = connection.outbox.held_bytes() <= self.config.outbox_bytes_max;
+                let silence = connection.heard.after(self.config.heartbeat_timeout);
+                let silence = is_read.then_some(silence);
+                [slow, silence].into_iter().flatten().fold(expiry, Mono::min)
             }
         })
     }
@@ -340,13 +344,14 @@ impl<T: Transport> Loop<T> {
                 );
             }
             Phase::Open(_) => {
-                let silent = now.mono >= connection.heard.after(self.config.heartbeat_timeout);
+                let slow = connection.progress.after(self.config.slow_receiver_timeout);
+                let is_slow = connection.outbox.is_full() && now.mono >= slow;
                 self.close(
                     id,
-                    if silent {
-                        Close::Silent
-                    } else {
+                    if is_slow {
                         Close::SlowReceiver
+                    } else {
+                        Close::Silent
                     },
                 );
             }

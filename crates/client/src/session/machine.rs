@@ -245,8 +245,13 @@ impl Machine {
     fn ordered_now(&mut self, command: Command, now: Instant) {
         let rest = std::mem::take(&mut self.stash);
         self.ordered(command, now);
-        // Whatever that brought about, the rest came after it.
-        self.stash.extend(rest);
+        // Whatever that brought about, the rest came after it. Almost always nothing: to move the rest, with each command,
+        // would take time by the square of its length.
+        if self.stash.is_empty() {
+            self.stash = rest;
+        } else {
+            self.stash.extend(rest);
+        }
     }
 
     fn request(&mut self, request: Request, done: Completion, now: Instant) {

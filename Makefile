@@ -12,7 +12,7 @@ PROFILE_DIR := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 CMAKE_DIR := $(abspath $(or $(CMAKE_BUILD_DIR),build))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test cargo-test ctest lint header docs-api examples demo bench-peers clean
+.PHONY: help setup build test cargo-test ctest lint header docs-api examples demo bench bench-peers clean
 
 help: ## this list
 	@echo 'tim-presence: user status as a C library and a server. Entry points:'
@@ -54,6 +54,9 @@ examples: build ## the C examples and C test programs, in build/
 
 demo: examples ## five users, five processes, one server: watch them come and go
 	@$(CMAKE_DIR)/examples_c/demo $(PROFILE_DIR)/tim-presence-server
+
+bench: setup ## the client's side as C programs meet it: calls, callbacks, memory, size, load; RUNS=n (docs/PERFORMANCE.md)
+	@benches/run.sh
 
 bench-peers: setup ## our server beside five peers, about an hour; ROUNDS=n, SCENARIOS='...' (docs/PERFORMANCE.md)
 	@scripts/bench-peers.sh

@@ -5,23 +5,27 @@
 //! after [`Outlet::is_ended`] nothing is called.
 
 pub(crate) mod consumer;
+#[cfg(all(test, tim_loom))]
+mod model;
 pub(crate) mod poll;
 pub(crate) mod queue;
 pub(crate) mod shared;
+mod sync;
 pub(crate) mod thread;
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender};
 use tokio::sync::Notify;
 
-use crate::visible::{Visible, lock};
+use crate::visible::Visible;
 use consumer::{Consumer, Ran};
 use poll::{Chime, WakeFd};
 use queue::{Item, Popped, Queue};
 use shared::Scheduler;
+pub(crate) use sync::thread_mark;
+use sync::{AtomicBool, AtomicUsize, Condvar, Mutex, MutexGuard, Token, lock};
 
 /// Called on each callback thread as it starts (`true`) and ends (`false`).
 pub type ThreadHook = Box<dyn Fn(bool) + Send + Sync>;
@@ -33,9 +37,8 @@ pub type WakeFn = Box<dyn Fn() + Send + Sync>;
 pub(crate) struct Outlet {
     pub(crate) visible: Visible,
     queue: Mutex<Queue>,
-    /// A token for a consumer that waits: at most one, so that sending never blocks.
-    token: Sender<()>,
-    tokens: Receiver<()>,
+    /// For a consumer that waits.
+    token: Token,
     waker: Waker,
     station: Mutex<Station>,
     /// Rung when the station changes.
@@ -66,14 +69,12 @@ struct Station {
 
 impl Outlet {
     fn new(waker: Waker, bell: Arc<Notify>) -> Outlet {
-        let (token, tokens) = crossbeam_channel::bounded(1);
         Outlet {
             visible: Visible::new(),
-            queue: Mutex::default(),
-            token,
-            tokens,
+            queue: Mutex::new(Queue::default()),
+            token: Token::new(),
             waker,
-            station: Mutex::default(),
+            station: Mutex::new(Station::default()),
             moved: Condvar::new(),
             runner: AtomicUsize::new(0),
             stop_poll: AtomicBool::new(false),
@@ -105,8 +106,7 @@ impl Outlet {
     }
 
     fn wake(self: &Arc<Self>) {
-        // A full channel means that a token waits already.
-        let _ = self.token.try_send(());
+        self.token.give();
         match &self.waker {
             Waker::Thread => {}
             Waker::Shared(scheduler) => scheduler.schedule(self),
@@ -183,9 +183,9 @@ impl Outlet {
 
     fn wait<'a>(
         &'a self,
-        station: std::sync::MutexGuard<'a, Station>,
+        station: MutexGuard<'a, Station>,
         deadline: Option<Instant>,
-    ) -> Option<std::sync::MutexGuard<'a, Station>> {
+    ) -> Option<MutexGuard<'a, Station>> {
         let Some(deadline) = deadline else {
             return Some(
                 self.moved
@@ -204,12 +204,4 @@ impl Outlet {
                 .0,
         )
     }
-}
-
-/// Tells the calling thread from all others that are alive. Not 0. Has no destructor, so it works while a process exits.
-pub(crate) fn thread_mark() -> usize {
-    thread_local! {
-        static MARK: u8 = const { 0 };
-    }
-    MARK.with(|mark| std::ptr::from_ref(mark).addr())
 }

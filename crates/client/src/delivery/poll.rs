@@ -2,7 +2,7 @@
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use presence_protocol::errors::code;
@@ -10,9 +10,9 @@ use tokio::sync::Notify;
 
 use super::consumer::{Consumer, Ran};
 use super::queue::Item;
-use super::{Outlet, WakeFn, Waker, thread_mark};
+use super::sync::{Condvar, Mutex, lock, thread_mark};
+use super::{Outlet, WakeFn, Waker};
 use crate::api::CallError;
-use crate::visible::lock;
 
 /// A descriptor that is readable while the queue is not empty. Made when first asked for.
 #[derive(Default)]
@@ -52,7 +52,6 @@ impl WakeFd {
 }
 
 /// The application's wake callback, which is called on the thread that fills the queue.
-#[derive(Default)]
 pub(crate) struct Chime {
     state: Mutex<ChimeState>,
     /// Notified when a call returned.
@@ -67,6 +66,13 @@ struct ChimeState {
 }
 
 impl Chime {
+    fn new() -> Chime {
+        Chime {
+            state: Mutex::new(ChimeState::default()),
+            returned: Condvar::new(),
+        }
+    }
+
     /// Calls the callback, if there is one.
     pub(super) fn ring(&self) {
         let ringing;
@@ -128,8 +134,8 @@ impl Drop for Ringing<'_> {
 pub(crate) fn outlet(bell: Arc<Notify>) -> Arc<Outlet> {
     let outlet = Outlet::new(
         Waker::Poll {
-            fd: Mutex::default(),
-            chime: Chime::default(),
+            fd: Mutex::new(WakeFd::default()),
+            chime: Chime::new(),
         },
         bell,
     );
@@ -181,7 +187,7 @@ pub(crate) fn poll(outlet: &Outlet, events_max: usize, timeout: Duration) -> Res
                     return Err(closed());
                 }
             },
-            None if handled > 0 || !wait(outlet, deadline) => break,
+            None if handled > 0 || !outlet.token.take(deadline) => break,
             None => {}
         }
     }
@@ -193,8 +199,8 @@ pub(crate) fn poll(outlet: &Outlet, events_max: usize, timeout: Duration) -> Res
 /// Ends a concurrent poll and runs what remains on this thread; false if `deadline` came first, and then polls go on.
 pub(crate) fn finish(outlet: &Outlet, deadline: Option<Instant>) -> bool {
     outlet.stop_poll.store(true, Ordering::Release);
-    // For a poll that waits; a full channel means that it will look anyway.
-    let _ = outlet.token.try_send(());
+    // For a poll that waits.
+    outlet.token.give();
     let Some(mut consumer) = claim(outlet, deadline) else {
         outlet.stop_poll.store(false, Ordering::Release);
         return outlet.is_ended();
@@ -213,7 +219,7 @@ pub(crate) fn finish(outlet: &Outlet, deadline: Option<Instant>) -> bool {
                 outlet.put_end_back();
                 break;
             }
-            None if wait(outlet, deadline) => {}
+            None if outlet.token.take(deadline) => {}
             None => break,
         }
     }
@@ -239,7 +245,7 @@ impl Outlet {
         if let Waker::Poll { fd, .. } = &self.waker {
             lock(fd).set(true);
         }
-        let _ = self.token.try_send(());
+        self.token.give();
     }
 }
 
@@ -254,14 +260,6 @@ fn claim(outlet: &Outlet, deadline: Option<Instant>) -> Option<Consumer> {
             return Some(consumer);
         }
         station = outlet.wait(station, deadline)?;
-    }
-}
-
-/// Waits for a token; false if `deadline` came first.
-fn wait(outlet: &Outlet, deadline: Option<Instant>) -> bool {
-    match deadline {
-        Some(deadline) => outlet.tokens.recv_deadline(deadline).is_ok(),
-        None => outlet.tokens.recv().is_ok(),
     }
 }
 

@@ -30,8 +30,11 @@ pub(crate) const LOGS_MAX: usize = 256;
 /// Changes a single callback is given at most.
 pub(crate) const CHANGES_PER_CALL_MAX: usize = 256;
 
-/// A queue that drained keeps room for this many items; the rest is given back.
-const IDLE_CAPACITY: usize = 64;
+/// A queue that drained keeps room for this many items; what is larger is given back.
+const IDLE_CAPACITY: usize = 4;
+
+/// Slots up to this many are not looked through for gaps.
+const GAPS_MIN: usize = 64;
 
 /// Something for the delivery's thread to do.
 pub(crate) enum Item {
@@ -151,8 +154,8 @@ impl Queue {
                 self.logs_lost = 0;
                 self.push(Item::Log(LogLevel::Warn, text));
             } else if self.slots.capacity() > IDLE_CAPACITY {
-                self.slots.shrink_to(IDLE_CAPACITY);
-                self.changes.shrink_to(IDLE_CAPACITY);
+                self.slots = VecDeque::new();
+                self.changes = HashMap::default();
             }
         }
         Some(popped)
@@ -218,7 +221,7 @@ impl Queue {
 
     /// Gaps are kept below half of the slots, so that merging for ever does not grow the queue.
     fn close_gaps(&mut self) {
-        if self.slots.len() < IDLE_CAPACITY || self.slots.len() < self.filled * 2 {
+        if self.slots.len() < GAPS_MIN || self.slots.len() < self.filled * 2 {
             return;
         }
         self.slots.retain(Option::is_some);
@@ -299,7 +302,7 @@ mod tests {
         for version in 1..=10_000 {
             queue.push(change("alice", version));
             queue.push(change("bob", version));
-            assert!(queue.slots.len() <= IDLE_CAPACITY.max(6));
+            assert!(queue.slots.len() <= GAPS_MIN);
         }
         queue.push(result(1));
         assert_eq!(drain(&mut queue), ["=0", "alice10000 bob10000", "=1"]);
@@ -372,10 +375,11 @@ mod tests {
     #[test]
     fn a_drained_queue_gives_its_memory_back() {
         let mut queue = Queue::default();
-        for _ in 0..10_000 {
+        for index in 0..10_000 {
             queue.push(result(0));
+            queue.push(change(&format!("u{index}"), 1));
         }
-        assert_eq!(drain(&mut queue).len(), 10_000);
-        assert!(queue.slots.capacity() <= 2 * IDLE_CAPACITY);
+        assert_eq!(drain(&mut queue).len(), 20_000);
+        assert!(queue.slots.capacity() <= IDLE_CAPACITY && queue.changes.capacity() <= IDLE_CAPACITY);
     }
 }

@@ -1,18 +1,17 @@
 //! Delivery on one thread for all clients that chose it. Each gets a turn of [`TURN`] callbacks, then the next.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender};
 use tokio::sync::Notify;
 
 use super::consumer::{Consumer, Ran};
-use super::{Outlet, Waker, thread_mark};
+use super::sync::{AtomicBool, AtomicUsize, Mutex, Receiver, Sender, lock, thread_mark, unbounded};
+use super::{Outlet, Waker};
 use crate::runtime::{Lease, Process, SharedPart, Usage, join_if_unused};
-use crate::visible::lock;
 
 /// Callbacks of one client before the next client has its turn.
 const TURN: usize = 64;
@@ -36,7 +35,7 @@ pub(crate) struct Scheduler {
 
 impl SharedThread {
     fn start() -> io::Result<SharedThread> {
-        let (turns, due) = crossbeam_channel::unbounded();
+        let (turns, due) = unbounded();
         let mark = Arc::new(AtomicUsize::new(0));
         let mark_there = Arc::clone(&mark);
         let handle = std::thread::Builder::new()
@@ -84,6 +83,37 @@ impl Scheduler {
     }
 }
 
+#[cfg(all(test, tim_loom))]
+impl SharedThread {
+    /// One whose thread the model plays, with [`take_turns`].
+    pub(super) fn played() -> (Arc<SharedThread>, Receiver<Option<Arc<Outlet>>>) {
+        let (turns, due) = unbounded();
+        let thread = SharedThread {
+            turns,
+            handle: Mutex::new(None),
+            mark: Arc::new(AtomicUsize::new(0)),
+        };
+        (Arc::new(thread), due)
+    }
+
+    /// After it [`take_turns`] ends.
+    pub(super) fn stop_played(&self) {
+        self.stop();
+    }
+
+    /// A client of it, which does not keep it.
+    pub(super) fn outlet(self: &Arc<Self>, bell: Arc<Notify>) -> Arc<Outlet> {
+        let scheduler = Scheduler {
+            thread: Arc::clone(self),
+            scheduled: AtomicBool::new(false),
+            lease: Mutex::new(None),
+        };
+        let outlet = Arc::new(Outlet::new(Waker::Shared(scheduler), bell));
+        outlet.put_consumer(Consumer::default());
+        outlet
+    }
+}
+
 /// Joins the clients of the shared thread, starting it for the first.
 pub(crate) fn enter(bell: Arc<Notify>) -> io::Result<(Arc<Outlet>, Arc<SharedThread>)> {
     let lease = Lease::take(SharedThread::start)?;
@@ -108,7 +138,7 @@ pub(crate) fn join(outlet: &Outlet, thread: &Arc<SharedThread>, deadline: Option
     ended
 }
 
-fn take_turns(due: &Receiver<Option<Arc<Outlet>>>) {
+pub(super) fn take_turns(due: &Receiver<Option<Arc<Outlet>>>) {
     while let Ok(Some(outlet)) = due.recv() {
         let Waker::Shared(scheduler) = &outlet.waker else {
             continue;

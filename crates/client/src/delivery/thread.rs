@@ -1,16 +1,16 @@
 //! Delivery on a thread of the client.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use tokio::sync::Notify;
 
 use super::consumer::{Consumer, Ran};
-use super::{Outlet, Waker, thread_mark};
-use crate::visible::lock;
+use super::sync::{Mutex, lock, thread_mark};
+use super::{Outlet, Waker};
 
 /// The callback thread of one client.
 pub(crate) struct CallbackThread {
@@ -47,7 +47,7 @@ impl CallbackThread {
     }
 }
 
-fn run(outlet: &Outlet) {
+pub(super) fn run(outlet: &Outlet) {
     outlet.runner.store(thread_mark(), Ordering::Release);
     let mut consumer = Consumer::default();
     loop {
@@ -55,7 +55,7 @@ fn run(outlet: &Outlet) {
             if outlet.run(&mut consumer, popped) == Ran::Ended {
                 break;
             }
-        } else if outlet.tokens.recv().is_err() {
+        } else if !outlet.token.take(None) {
             break;
         }
     }

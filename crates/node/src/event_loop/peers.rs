@@ -23,7 +23,7 @@ const WELCOME_PER_TURN: usize = 256;
 pub(crate) struct Migrant<D> {
     detached: D,
     peer: SocketAddr,
-    since: Mono,
+    accepted: Mono,
     unsent: Vec<u8>,
     unread: Vec<u8>,
     request_id: u64,
@@ -94,7 +94,7 @@ impl<T: Transport> Loop<T> {
         let migrant = Migrant {
             detached,
             peer: connection.peer,
-            since: connection.since,
+            accepted: connection.heard,
             unsent: connection.outbox.into_bytes(),
             unread: unread.to_vec(),
             request_id: route.request_id,
@@ -128,8 +128,8 @@ impl<T: Transport> Loop<T> {
         let id = self.insert(transport, migrant.peer);
         if let Some(connection) = self.connections.get_mut(id) {
             connection.phase = Phase::Login;
-            connection.since = migrant.since;
-            connection.unread = migrant.unread;
+            connection.heard = migrant.accepted;
+            connection.unread = migrant.unread.into_boxed_slice();
         }
         if !migrant.unsent.is_empty() {
             self.send_bytes(id, migrant.unsent.into());

@@ -150,7 +150,7 @@ impl<T: Transport> Loop<T> {
             until,
             shut_down: false,
         };
-        connection.unread = Vec::new();
+        connection.unread = Box::default();
         self.mark_dirty(id);
         self.schedule(id);
     }
@@ -214,7 +214,7 @@ impl<T: Transport> Loop<T> {
         let was_over = connection.outbox.held_bytes() > bytes_max;
         let flushed = connection.flush(&mut self.gather, self.now.mono);
         let is_over = connection.outbox.held_bytes() > bytes_max;
-        if was_over && !is_over {
+        if was_over && !is_over && connection.session().is_some() {
             // It was not read meanwhile, and that it takes bytes is a sign of life.
             connection.heard = self.now.mono;
         }
@@ -270,7 +270,7 @@ impl<T: Transport> Loop<T> {
         let connection = self.connections.get(id)?;
         Some(match connection.phase {
             Phase::Preface | Phase::Login | Phase::LoggingIn => {
-                connection.since.after(self.config.login_deadline)
+                connection.heard.after(self.config.login_deadline)
             }
             Phase::Closing { until, .. } => until,
             Phase::Open(session) => {

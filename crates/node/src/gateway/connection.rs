@@ -134,11 +134,9 @@ pub(crate) struct Connection<T> {
     pub(crate) peer: SocketAddr,
     pub(crate) phase: Phase,
     /// Received and not yet used; empty, and without room, while idle.
-    pub(crate) unread: Vec<u8>,
+    pub(crate) unread: Box<[u8]>,
     pub(crate) outbox: Outbox,
-    /// Accepted.
-    pub(crate) since: Mono,
-    /// Of the last byte received (R2.6).
+    /// Of the last byte received (R2.6); until it is logged in, when it was accepted.
     pub(crate) heard: Mono,
     /// Of the last byte the other end took, or of the first that waited (R8.10).
     pub(crate) progress: Mono,
@@ -179,9 +177,8 @@ impl<T: Transport> Connection<T> {
             waker: Waker::from(alarm),
             peer,
             phase: Phase::Preface,
-            unread: Vec::new(),
+            unread: Box::default(),
             outbox: Outbox::default(),
-            since: now,
             heard: now,
             progress: now,
             bucket: 0,

@@ -196,7 +196,9 @@ impl<T: Transport> Loop<T> {
             return;
         }
         let local = self.hub.attach(user, id);
+        let now = self.now.mono;
         if let Some(connection) = self.connections.get_mut(id) {
+            connection.heard = now;
             connection.phase = Phase::Open(Session {
                 local,
                 id: done.session,

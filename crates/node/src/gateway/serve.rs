@@ -92,7 +92,7 @@ impl<T: Transport> Loop<T> {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
-        let mut unread = std::mem::take(&mut connection.unread);
+        let mut unread = std::mem::take(&mut connection.unread).into_vec();
         if !unread.is_empty() {
             let used = self.consume(id, &unread);
             unread.drain(..used);
@@ -105,13 +105,15 @@ impl<T: Transport> Loop<T> {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
-        connection.heard = now;
+        if connection.session().is_some() {
+            connection.heard = now;
+        }
         if connection.unread.is_empty() {
             let used = self.consume(id, bytes);
             let rest = bytes.get(used..).unwrap_or(&[]);
             self.keep_unread(id, rest.to_vec());
         } else {
-            let mut all = std::mem::take(&mut connection.unread);
+            let mut all = std::mem::take(&mut connection.unread).into_vec();
             all.extend_from_slice(bytes);
             let used = self.consume(id, &all);
             all.drain(..used);
@@ -122,7 +124,7 @@ impl<T: Transport> Loop<T> {
     fn keep_unread(&mut self, id: Id, rest: Vec<u8>) {
         if let Some(connection) = self.connections.get_mut(id) {
             // An idle connection owns no buffer.
-            connection.unread = if rest.is_empty() { Vec::new() } else { rest };
+            connection.unread = rest.into_boxed_slice();
         }
     }
 

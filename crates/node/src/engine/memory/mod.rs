@@ -50,13 +50,16 @@ pub fn floor_at(start: Wall) -> Version {
     Version(u64::try_from((milliseconds << 20) / 1000).unwrap_or(u64::MAX))
 }
 
+/// A deadline that does not come.
+const NEVER: Mono = Mono(u64::MAX);
+
 struct Record {
     key: UserKey,
     user: User,
     list: SubscriptionList,
     friends: Box<[UserId]>,
-    /// As it stands in `timers`.
-    deadline: Option<Mono>,
+    /// As it stands in `timers`; [`NEVER`]: not there.
+    deadline: Mono,
 }
 
 impl Keyed for Record {
@@ -166,7 +169,7 @@ impl MemoryEngine {
             user,
             list: SubscriptionList::new(presence.version.0),
             friends: Box::default(),
-            deadline: None,
+            deadline: NEVER,
         };
         self.records.insert(record);
         Some(presence)
@@ -208,16 +211,14 @@ impl MemoryEngine {
             (true, true) | (false, false) => {}
         }
         let presence = changed.then(|| record.user.presence().clone());
-        let deadline = [record.user.next_deadline(), record.list.next_deadline()]
-            .into_iter()
-            .flatten()
-            .min();
-        if deadline != record.deadline {
-            if let Some(old) = record.deadline {
-                self.timers.remove(&(old, key));
+        let deadlines = [record.user.next_deadline(), record.list.next_deadline()];
+        let deadline = deadlines.into_iter().flatten().fold(NEVER, Mono::min);
+        let before = std::mem::replace(&mut record.deadline, deadline);
+        if deadline != before {
+            self.timers.remove(&(before, key));
+            if deadline != NEVER {
+                self.timers.insert((deadline, key));
             }
-            record.deadline = deadline;
-            self.timers.extend(deadline.map(|deadline| (deadline, key)));
         }
         answer(self, result);
         if let Some(presence) = presence {
@@ -295,9 +296,7 @@ impl MemoryEngine {
         let Some(record) = self.records.id_of(&key).and_then(|id| self.records.remove(id)) else {
             return;
         };
-        if let Some(deadline) = record.deadline {
-            self.timers.remove(&(deadline, key));
-        }
+        self.timers.remove(&(record.deadline, key));
         self.marks.insert(key, record.user.mark());
         for shard in (0..self.shards).filter(|shard| *shard != self.index) {
             self.mesh.send(shard, Message::Deleted { user: key });

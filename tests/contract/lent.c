@@ -123,7 +123,7 @@ CASE(what_callbacks_are_given_is_whole, "no NULL text, UTF-8, struct_size, NULL 
     TimClient again = raw_client(home.address, "");
     raw_login(again, "alice", home_user_sig(&home, "alice", 3600));
     await_posts(&seen.kicks, 1, "the kick");
-    await_posts(&seen.changes, 2, "changes");
+    await_posts(&seen.changes, 1, "changes"); /* one or two: they may come together (R6.3) */
     await_posts(&seen.connections, 2, "connection states");
     await_posts(&seen.evictions, 1, "an eviction");
     await_posts(&seen.lines, 5, "lines of the log");

@@ -7,6 +7,7 @@ JOBS ?= 4
 TESTS ?= .
 
 CARGO := scripts/cargo.sh
+MAKEFLAGS += --no-print-directory
 TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 PROFILE_DIR := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 CMAKE_DIR := $(abspath $(or $(CMAKE_BUILD_DIR),build))
@@ -16,7 +17,7 @@ CMAKE_DIR := $(abspath $(or $(CMAKE_BUILD_DIR),build))
 
 help: ## this list
 	@echo 'tim-presence: user status as a C library and a server. Entry points:'
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo 'With PROFILE=release each of them uses the optimised build. Nothing needs installing first: they do it.'
 
 setup: ## install what is missing (Debian, Ubuntu; root or sudo), saying what

@@ -293,6 +293,7 @@ async fn a_deleted_account_is_gone_from_lists_and_newer_when_it_returns_r1_5(kin
     let _carol = node.login("carol").await;
     alice.follow(&["bob", "carol"]).await;
 
+    let request = node.login_request("bob");
     node.admin.delete_account(user("bob")).await;
     bob.session_ended(70052).await;
     let gone = alice.push_of("bob").await;
@@ -301,6 +302,12 @@ async fn a_deleted_account_is_gone_from_lists_and_newer_when_it_returns_r1_5(kin
     assert_eq!(names(&alice.subscriptions().await), ["carol"]);
     assert_eq!(alice.query(&["bob"]).await.code, 70107);
     assert_eq!(alice.subscribe(&["bob"]).await.code, 70107);
+
+    // R1.2: a device that returns with its revoked UserSig is refused, and brings nobody back. Found by the simulation.
+    let (mut refused, reply) = node.try_login(request).await;
+    assert_eq!(reply.code, 70052);
+    refused.ended().await;
+    assert_eq!(alice.query(&["bob"]).await.code, 70107);
 
     node.admin.import_account(user("bob")).await;
     let back = alice.look_at("bob").await;

@@ -175,6 +175,15 @@ impl MemoryEngine {
         Some(presence)
     }
 
+    /// R1.2: an account exists from its first successful login; a refused one makes none, in particular not one that was
+    /// deleted and whose devices return with revoked UserSigs (R1.5).
+    fn unmake(&mut self, key: UserKey) {
+        if let Some(record) = self.records.id_of(&key).and_then(|id| self.records.remove(id)) {
+            self.timers.remove(&(record.deadline, key));
+            self.marks.insert(key, record.user.mark());
+        }
+    }
+
     /// Makes the account if there is none, and tells who waits for it to exist: friends do.
     fn register(&mut self, key: UserKey, at: Now) {
         if let Some(presence) = self.make(key, at) {
@@ -422,7 +431,7 @@ impl Engine for MemoryEngine {
         match command {
             Command::LogIn { user, login } => {
                 // Not told on its own: the login itself is a change.
-                let _made = self.make(user, at);
+                let is_new = self.make(user, at).is_some();
                 let found = self.step(
                     user,
                     at,
@@ -440,6 +449,9 @@ impl Engine for MemoryEngine {
                         Err(refusal) => ((Answer::LoginRefused(refusal), Vec::new()), false),
                     },
                     |engine, (answer, ended)| {
+                        if is_new && matches!(answer, Answer::LoginRefused(_)) {
+                            engine.unmake(user);
+                        }
                         engine.answer(tag, answer);
                         engine.end_all(user, ended);
                     },

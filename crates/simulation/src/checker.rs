@@ -136,6 +136,8 @@ pub struct Checker {
     friends: BTreeMap<UserIndex, Vec<UserIndex>>,
     /// The observer has subscribed to everybody in this session.
     observer_subscribed: bool,
+    /// Calls before this one may have named an account that was deleted since.
+    deleted_before: CallId,
     violations: Vec<Violation>,
 }
 
@@ -161,6 +163,7 @@ impl Checker {
             next_call: 0,
             friends: friends_told(scenario),
             observer_subscribed: false,
+            deleted_before: 0,
             violations: Vec::new(),
         }
     }
@@ -181,6 +184,7 @@ impl Checker {
     pub fn deleted(&mut self, user: UserIndex) {
         self.friends.remove(&user);
         self.observer_subscribed = false;
+        self.deleted_before = self.next_call;
     }
 
     /// What was violated so far.
@@ -255,7 +259,8 @@ impl Checker {
             Call::Logout if outcome.code == code::OK => self.session_over(device, at_ms),
             Call::Subscribe(ids) if outcome.code == code::OK => {
                 if device == OBSERVER && ids.len() + 1 == ACTIVE_USERS {
-                    self.observer_subscribed = outcome.users.iter().all(|status| status.code == code::OK);
+                    self.observer_subscribed = id >= self.deleted_before
+                        && outcome.users.iter().all(|status| status.code == code::OK);
                 }
                 for status in &outcome.users {
                     self.snapshot(device, status, at_ms);

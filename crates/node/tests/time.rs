@@ -525,3 +525,31 @@ async fn thousands_of_watchers() {
     );
     node.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_reads_again_is_alive_r2_6() {
+    let config = NodeConfig {
+        outbox_bytes_max: 2_000,
+        heartbeat_timeout: Duration::from_secs(20),
+        ..NodeConfig::default()
+    };
+    let node = TestNode::in_memory(config, app(settings()));
+    let mut alice = node.login("alice").await;
+    // All in one write, and so in one read: nothing more is heard of her later.
+    let mut requests = bytes::BytesMut::new();
+    for id in 2..1_000 {
+        let own = Request::GetUserStatus {
+            user_ids: owned(&["alice"]),
+        };
+        presence_protocol::message::encode_request(id, &own, &mut requests);
+    }
+    alice.send_raw(&requests).await;
+    // Longer than the heartbeat timeout, shorter than R8.10 allows.
+    seconds(50).await;
+    for id in 2..1_000 {
+        assert_eq!(alice.reply_to(id).await.code, 0);
+    }
+    seconds(15).await;
+    alice.hears_nothing().await;
+    node.stop().await;
+}

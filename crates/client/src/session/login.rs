@@ -6,11 +6,12 @@ use presence_protocol::frame::FRAME_BYTES_MAX;
 use presence_protocol::message::{LoginReply, LoginRequest, Reply, Request};
 use tokio::time::{Duration, Instant};
 
+use super::calls::Seq;
 use super::link::outcome_of;
 use super::machine::{Account, Attempt, FarewellWish, Heart, Leaving, Link, Machine, Phase, Session};
 use super::told::{ListCopy, Told};
 use super::wire::Purpose;
-use crate::api::{Completion, ConnectionState, LogLevel, LoginState, Outcome, text_of};
+use crate::api::{ConnectionState, LogLevel, LoginState, Outcome, text_of};
 use crate::data_dir::UnsaidLogout;
 use crate::delivery::queue::Item;
 
@@ -40,14 +41,14 @@ enum End {
 
 impl Machine {
     /// R8.1, R8.2.
-    pub(super) fn log_in(&mut self, user_id: &str, user_sig: String, done: Completion, now: Instant) {
+    pub(super) fn log_in(&mut self, user_id: &str, user_sig: String, call: Seq, now: Instant) {
         match &self.phase {
-            Phase::LoggingIn(_) => self.refuse(done, code::LOGIN_IN_PROGRESS),
+            Phase::LoggingIn(_) => self.complete(call, Outcome::of(code::LOGIN_IN_PROGRESS)),
             Phase::LoggedIn(session) if session.account.user.as_str() == user_id => {
-                self.refuse(done, code::OK)
+                self.complete(call, Outcome::of(code::OK));
             }
-            Phase::LoggedIn(_) | Phase::LoggingOut(_) => self.refuse_with(
-                done,
+            Phase::LoggedIn(_) | Phase::LoggingOut(_) => self.complete(
+                call,
                 Outcome::with_text(
                     code::INVALID_OPERATION,
                     "another user is logged in: log out first",
@@ -56,10 +57,9 @@ impl Machine {
             Phase::LoggedOut => {
                 let Ok(user) = UserId::new(user_id) else {
                     self.outlet.visible.set_login_state(LoginState::LoggedOut);
-                    self.refuse(done, code::INVALID_USER_ID);
+                    self.complete(call, Outcome::of(code::INVALID_USER_ID));
                     return;
                 };
-                let call = self.calls.accept_session(done);
                 self.stop_farewell_of(user);
                 self.phase = Phase::LoggingIn(Attempt {
                     account: Account { user, user_sig },
@@ -338,17 +338,16 @@ impl Machine {
     }
 
     /// R8.8.
-    pub(super) fn log_out(&mut self, done: Completion, now: Instant) {
+    pub(super) fn log_out(&mut self, call: Seq, now: Instant) {
         let give_up_at = now + self.options.logout_timeout;
         match std::mem::replace(&mut self.phase, Phase::LoggedOut) {
-            Phase::LoggedOut => self.refuse(done, code::NOT_LOGGED_IN),
+            Phase::LoggedOut => self.complete(call, Outcome::of(code::NOT_LOGGED_IN)),
             Phase::LoggingOut(leaving) => {
                 self.phase = Phase::LoggingOut(leaving);
-                self.refuse(done, code::NOT_LOGGED_IN);
+                self.complete(call, Outcome::of(code::NOT_LOGGED_IN));
             }
             Phase::LoggingIn(attempt) => {
                 self.complete(attempt.call, Outcome::of(code::LOGGED_OUT));
-                let call = self.calls.accept_session(done);
                 let account = attempt.account;
                 self.leave(
                     Leaving {
@@ -363,7 +362,6 @@ impl Machine {
             }
             Phase::LoggedIn(session) => {
                 self.calls.end_requests(code::LOGGED_OUT, &mut self.items);
-                let call = self.calls.accept_session(done);
                 let Session { account, number, .. } = *session;
                 self.leave(
                     Leaving {

@@ -130,6 +130,8 @@ pub(crate) struct Machine {
     pub(super) last_list: Option<(UserId, Vec<String>)>,
     /// Came during a logout, to be done after it.
     stash: VecDeque<Command>,
+    /// Somebody goes through the stash already.
+    unstashing: bool,
     connection_told: ConnectionState,
     /// A warning from before there could be a log listener.
     notice: Option<&'static str>,
@@ -174,6 +176,7 @@ impl Machine {
             unsaid,
             last_list: None,
             stash: VecDeque::new(),
+            unstashing: false,
             connection_told: ConnectionState::Disconnected,
             notice,
         };
@@ -225,8 +228,15 @@ impl Machine {
                 user_id,
                 user_sig,
                 done,
-            } => self.log_in(&user_id, user_sig, done, now),
-            Command::Logout { done } => self.log_out(done, now),
+            } => {
+                // First of all, here and below: a panic in what follows must not lose the result.
+                let call = self.calls.accept_session(done);
+                self.log_in(&user_id, user_sig, call, now);
+            }
+            Command::Logout { done } => {
+                let call = self.calls.accept_session(done);
+                self.log_out(call, now);
+            }
             Command::Call { request, done } => self.request(request, done, now),
             _ => {}
         }
@@ -234,30 +244,26 @@ impl Machine {
 
     /// Goes on with what a logout held up.
     pub(super) fn unstash(&mut self, now: Instant) {
+        // Not from within itself: a logout may end at once, and so may the one after it, ten thousand deep.
+        if std::mem::replace(&mut self.unstashing, true) {
+            return;
+        }
         while !matches!(self.phase, Phase::LoggingOut(_)) {
             let Some(command) = self.stash.pop_front() else {
-                return;
+                break;
             };
-            self.ordered_now(command, now);
+            self.ordered(command, now);
         }
-    }
-
-    fn ordered_now(&mut self, command: Command, now: Instant) {
-        let rest = std::mem::take(&mut self.stash);
-        self.ordered(command, now);
-        // Whatever that brought about, the rest came after it. Almost always nothing: to move the rest, with each command,
-        // would take time by the square of its length.
-        if self.stash.is_empty() {
-            self.stash = rest;
-        } else {
-            self.stash.extend(rest);
-        }
+        self.unstashing = false;
     }
 
     fn request(&mut self, request: Request, done: Completion, now: Instant) {
         #[cfg(feature = "test-panic")]
-        if let Request::SetSelfStatus { custom_status } = &request {
-            crate::planted::panic_if(custom_status, crate::planted::IN_SESSION);
+        if let Request::SetSelfStatus { custom_status } = &request
+            && custom_status == crate::planted::IN_SESSION
+        {
+            self.calls.accept_session(done);
+            panic!("planted: {custom_status}");
         }
         match &self.phase {
             Phase::LoggedIn(_) => {

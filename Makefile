@@ -13,7 +13,7 @@ PROFILE_DIR := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 CMAKE_DIR := $(abspath $(or $(CMAKE_BUILD_DIR),build))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test cargo-test ctest lint header docs-api examples demo bench bench-peers clean
+.PHONY: help setup setup-tests build test cargo-test ctest lint header docs-api examples demo bench bench-peers clean
 
 help: ## this list
 	@echo 'tim-presence: user status as a C library and a server. Entry points:'
@@ -25,14 +25,18 @@ setup: ## install what is missing (Debian, Ubuntu; root or sudo), saying what
 
 build: setup ## libtim_presence.so and .a, include/tim_presence.h checked, tim-presence-server
 	$(CARGO) build --profile $(PROFILE)
+	@ln -sf libtim_presence.so $(PROFILE_DIR)/libtim_presence.so.0 # the name that programs look for
 	@echo 'built in $(PROFILE_DIR): libtim_presence.so libtim_presence.a tim-presence-server'
 
-test: cargo-test ctest ## every test: Rust, then C programs against the built library and server
+test: setup-tests cargo-test ctest ## every test: Rust, then C programs against the built library and server
+
+setup-tests:
+	@scripts/setup.sh tests
 
 cargo-test: setup ## the Rust tests of all crates
 	$(CARGO) test --workspace --profile $(PROFILE)
 
-ctest: examples ## the C tests; TESTS=regex chooses, JOBS=n at once
+ctest: setup-tests examples ## the C tests; TESTS=regex chooses, JOBS=n at once
 	cd $(CMAKE_DIR) && ctest --output-on-failure --no-tests=error -j $(JOBS) -R '$(TESTS)'
 
 lint: setup ## formatting and clippy, warnings are errors

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs what building and testing tim-presence needs and this machine lacks: a C and C++ compiler, make, cmake and
-# Rust. For Debian and Ubuntu, as root or as a user with sudo. Says what it does; does nothing when all is there.
+# Installs what building tim-presence needs and this machine lacks: a C and C++ compiler, make, cmake and Rust. With
+# the word `tests`, also the tools that some tests use: clang with its sanitizers, valgrind, libabigail, doxygen, Python
+# with cffi. For Debian and Ubuntu, as root or as a user with sudo. Says what it does; does nothing when all is there.
 # On any other system install the same by hand: everything after this only looks for the programs.
 set -eu
 . "$(dirname "$0")/toolchain.sh"
@@ -42,6 +43,22 @@ if [ -n "$missing" ]; then
     say "missing here:$missing"
     # Unquoted on purpose: one word a package.
     apt_install $missing
+fi
+
+# Tools of the tests. Where a distribution has none of that name, the tests that need it say that they were skipped.
+if [ "${1:-}" = tests ]; then
+    tools=""
+    have clang++ || tools="$tools clang"
+    ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.asan-*.a >/dev/null 2>&1 || tools="$tools libclang-rt-dev"
+    have valgrind || tools="$tools valgrind"
+    have abidw || tools="$tools abigail-tools"
+    have doxygen || tools="$tools doxygen"
+    { have python3 && python3 -c 'import cffi' || [ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import cffi'; } >/dev/null 2>&1 ||
+        tools="$tools python3 python3-cffi"
+    [ -z "$tools" ] || say "missing here, used by tests:$tools"
+    for tool in $tools; do
+        apt_install "$tool" || say "note: $tool cannot be installed; the tests that need it will be skipped"
+    done
 fi
 
 # rustup from the distribution if it has one (Debian 13, Ubuntu 24.04), else from the Rust project, which the toolchain

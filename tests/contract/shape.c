@@ -1,7 +1,8 @@
 /* The shape of the interface: options as documented, handles, codes (docs/C_API.md, "Shape" and the tables of options). The
  * tables are read from the page itself: what it promises is what is tried. */
-#include <pthread.h>
+#include <dirent.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "contract.h"
 
@@ -177,6 +178,49 @@ CASE(an_app_id_is_below_2_to_the_53, "sdk_app_id: 1 to 2^53-1") {
         CHECK_EQ(timClientCreate(json, &client), ids[i].code);
         if (client != 0) raw_destroy(client);
     }
+}
+
+/* ---- a data directory ---- */
+
+/* Fails if a file below `directory` may be read by others; how many files there are. */
+static int check_private(const char *directory) {
+    char path[512];
+    int files = 0;
+    struct stat facts;
+    DIR *listing = opendir(directory);
+    CHECK(listing != NULL);
+    CHECK_EQ(stat(directory, &facts), 0);
+    for (struct dirent *entry; (entry = readdir(listing)) != NULL;) {
+        if (entry->d_name[0] == '.') continue;
+        snprintf(path, sizeof path, "%s/%.200s", directory, entry->d_name);
+        CHECK_EQ(stat(path, &facts), 0);
+        if ((facts.st_mode & 077) != 0) FAIL("%s has mode %o", path, (unsigned)facts.st_mode);
+        files++;
+    }
+    closedir(listing);
+    return files;
+}
+
+CASE(a_data_dir_is_its_owners_alone, "made if absent; whatever is in it, a UserSig while a logout is unsaid, only its owner can read") {
+    char parent[] = "/tmp/tim-test-data-XXXXXX", options[256], directory[64];
+    CHECK(mkdtemp(parent) != NULL);
+    snprintf(directory, sizeof directory, "%s/device", parent);
+    snprintf(options, sizeof options, "\"logout_timeout_ms\":50,\"data_dir\":\"%s\"", directory);
+    umask(0);
+    Home home = home_start("");
+    Signal out = {0};
+    TimClient client = raw_client(home.address, options);
+    raw_login(client, "alice", home_user_sig(&home, "alice", 3600));
+    int before = check_private(directory);
+    CHECK(before > 0);
+    home_stop(&home);
+    ACCEPTED(timLogout(client, post_result, &out));
+    await_posts(&out, 1, "the logout");
+    raw_destroy(client);
+    CHECK(check_private(directory) > before);
+    char command[128];
+    snprintf(command, sizeof command, "rm -r %s", parent);
+    CHECK_EQ(system(command), 0);
 }
 
 /* ---- handles ---- */

@@ -215,7 +215,7 @@ typedef void (*TimFreeFn)(void *user_data);
 
 /**
  * Tells that a client is gone: its handle is no longer valid, and nothing of it is called any more but on_stop of
- * timSetThreadHooks, where this runs on its callback thread.
+ * timSetThreadHooks and the free_user_data of those hooks, where this runs on its callback thread.
  *
  * Called exactly once if, and only if, timClientDestroyAsync returned TIM_OK, on a thread of the library, or inside
  * timPoll with poll delivery. user_data is the one given to timClientDestroyAsync.
@@ -744,8 +744,8 @@ typedef void (*TimWakeFn)(void *user_data);
  * @param timeout_ms  How long to wait for the first, in milliseconds; 0 does not wait.
  * @param handled     Receives how many ran, 0 if the time ran out; may be NULL. Written only on success.
  * @return TIM_OK; TIM_ERR_CLOSED when the client is being destroyed and this was its last poll; TIM_ERR_BUSY if another
- *     thread is polling, or this one is, in a callback; TIM_ERR_UNSUPPORTED with another delivery;
- *     TIM_ERR_INVALID_HANDLE, TIM_ERR_FORKED.
+ *     thread is polling, or this one is, in a callback; TIM_ERR_WOULD_DEADLOCK inside a wake callback, which may only
+ *     signal; TIM_ERR_UNSUPPORTED with another delivery; TIM_ERR_INVALID_HANDLE, TIM_ERR_FORKED.
  */
 TIM_API
 int32_t timPoll(TimClient client,

@@ -10,7 +10,7 @@ use crate::user_data::Pointer;
 use crate::{fork, guard, strings};
 
 /// Tells that a client is gone: its handle is no longer valid, and nothing of it is called any more but on_stop of
-/// timSetThreadHooks, where this runs on its callback thread.
+/// timSetThreadHooks and the free_user_data of those hooks, where this runs on its callback thread.
 ///
 /// Called exactly once if, and only if, timClientDestroyAsync returned TIM_OK, on a thread of the library, or inside
 /// timPoll with poll delivery. user_data is the one given to timClientDestroyAsync.

@@ -24,8 +24,8 @@ pub type TimWakeFn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 /// @param timeout_ms  How long to wait for the first, in milliseconds; 0 does not wait.
 /// @param handled     Receives how many ran, 0 if the time ran out; may be NULL. Written only on success.
 /// @return TIM_OK; TIM_ERR_CLOSED when the client is being destroyed and this was its last poll; TIM_ERR_BUSY if another
-///     thread is polling, or this one is, in a callback; TIM_ERR_UNSUPPORTED with another delivery;
-///     TIM_ERR_INVALID_HANDLE, TIM_ERR_FORKED.
+///     thread is polling, or this one is, in a callback; TIM_ERR_WOULD_DEADLOCK inside a wake callback, which may only
+///     signal; TIM_ERR_UNSUPPORTED with another delivery; TIM_ERR_INVALID_HANDLE, TIM_ERR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn timPoll(
     client: TimClient,

@@ -13,11 +13,11 @@ PROFILE_DIR := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 CMAKE_DIR := $(abspath $(or $(CMAKE_BUILD_DIR),build))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests build test cargo-test ctest lint header docs-api examples demo bench bench-peers clean
+.PHONY: help setup setup-tests build test cargo-test ctest lint header docs-api examples demo bench bench-peers static memcheck asan tsan drd loom fuzz clean
 
 help: ## this list
 	@echo 'tim-presence: user status as a C library and a server. Entry points:'
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z -]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo 'With PROFILE=release each of them uses the optimised build. Nothing needs installing first: they do it.'
 
 setup: ## install what is missing (Debian, Ubuntu; root or sudo), saying what
@@ -65,6 +65,29 @@ bench: setup ## the client's side as C programs meet it: calls, callbacks, memor
 
 bench-peers: setup ## our server beside five peers, about an hour; ROUNDS=n, SCENARIOS='...' (docs/PERFORMANCE.md)
 	@scripts/bench-peers.sh
+
+static: build ## a static library with no global symbols but tim*, and its list of native libraries checked
+	@mkdir -p $(PROFILE_DIR)/static
+	scripts/static.sh $(PROFILE_DIR)/libtim_presence.a $(PROFILE_DIR)/static/libtim_presence.a
+	@tests/checkers/static/run.sh native $(PROFILE_DIR)/libtim_presence.a $(CURDIR) $(TARGET_DIR)
+	@echo 'built: $(PROFILE_DIR)/static/libtim_presence.a'
+
+# The long checks: docs/TESTING.md says what each proves, what it needs installed and how long it takes.
+memcheck: examples ## valgrind over the C programs: no error, nothing lost
+	@JOBS=$(JOBS) tests/checkers/valgrind/memcheck.sh $(CMAKE_DIR) $(PROFILE_DIR)/tim-presence-server
+
+asan tsan: build ## library and C tests with AddressSanitizer and UBSan, or with ThreadSanitizer
+	@JOBS=$(JOBS) tests/checkers/sanitizers/run.sh $@ $(CURDIR) $(TARGET_DIR) $(PROFILE_DIR)/tim-presence-server $(CMAKE_DIR)
+
+# Valgrind's drd and helgrind do not see Rust's locks, which are futexes, and report each use of what they guard.
+drd: tsan
+
+loom: setup ## every order in which delivery, listeners and destroy can meet
+	RUSTFLAGS='--cfg tim_loom' CARGO_PROFILE_DEV_OPT_LEVEL=1 $(CARGO) test --target-dir $(TARGET_DIR)/loom -p presence-client --lib model::
+
+FUZZ_SECONDS ?= 600
+fuzz: setup ## each fuzzer for FUZZ_SECONDS, one at a time
+	fuzz/run.sh $(TARGET_DIR)/fuzz $(FUZZ_SECONDS)
 
 clean: ## remove everything that was built
 	rm -rf $(CMAKE_DIR)

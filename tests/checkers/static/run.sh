@@ -32,8 +32,8 @@ beside_another) # linked whole beside another Rust library, with no other librar
     link "$work/libtim_presence.a"
     "$work/main"
     ;;
-native) # the list is what the compiler says of this very library: a build of its own, so `make static` only
-    said=$(cd "$root" && scripts/cargo.sh rustc -q --lib --crate-type staticlib --target-dir "$work" -- --print native-static-libs 2>&1 |
+native) # the list is what the compiler says of this very library. It links the library anew, so this is for `make static` only
+    said=$(cd "$root" && scripts/cargo.sh rustc --lib --crate-type staticlib --target-dir "$4" -- --print native-static-libs 2>&1 |
         sed -n 's/^note: native-static-libs: //p')
     [ "$said" = "$native" ] || fail "the compiler says:       $said
 docs/C_API.md says:      $native"

@@ -1,0 +1,74 @@
+#!/bin/sh
+# run.sh asan|tsan ROOT TARGET_DIR SERVER BUILD_DIR: the library and the C tests with sanitizers.
+#   asan: AddressSanitizer in both, UBSan in the C programs, and the leak check where a program ends by itself.
+#   tsan: ThreadSanitizer in both, Rust's standard library included, so that its locks are seen for what they are.
+# First it is shown that each sanitizer finds what it is for: sanitizers/planted.c.
+set -eu
+mode=$1 root=$2 target=$3/$1 server=$4 build=$5/$1
+fail() { echo "$mode: $*" >&2; exit 1; }
+command -v clang >/dev/null || fail "clang is not installed"
+. "$root/scripts/toolchain.sh"
+use_toolchain || fail "no Rust: run make setup"
+triple=$(rustc -vV | sed -n 's/^host: //p')
+
+# The flags are unstable ones of the stable compiler, which is allowed for these builds alone.
+case $mode in
+asan) rust=address c=address,undefined std='' ;;
+tsan)
+    rust=thread c=thread std=-Zbuild-std
+    [ -d "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ] || fail "Rust's sources are missing: rustup component add rust-src"
+    ;;
+*) fail "asan or tsan" ;;
+esac
+(cd "$root" && RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=$rust" CARGO_PROFILE_DEV_DEBUG=line-tables-only \
+    cargo build -q $std --lib --target "$triple" --target-dir "$target")
+library_dir="$target/$triple/debug"
+ln -sf "$server" "$library_dir/tim-presence-server"
+
+flags="-fsanitize=$c -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1"
+programs='api_bad_input api_results lifecycle wire_client wire_server faults_login faults_session faults_proxy generated order reentrancy lent delivery lifetime'
+mkdir -p "$build"
+cmake -S "$root/tests" -B "$build" -DTIM_PROFILE_DIR="$library_dir" -DTIM_SANITIZED=ON -DCMAKE_C_COMPILER=clang \
+    -DCMAKE_C_FLAGS="$flags" >"$build/configure.log" 2>&1 || { cat "$build/configure.log"; fail "cmake"; }
+known=$(cmake --build "$build" --target help | sed 's/^\.* *//; s/ .*//')
+targets='cycles sanitizer_planted 01_hello demo'
+chosen=''
+for program in $programs; do
+    echo "$known" | grep -qx "$program" && targets="$targets $program" chosen="$chosen|$program"
+done
+cmake --build "$build" -j "${JOBS:-2}" --target $targets >"$build/build.log" 2>&1 || { tail -n 30 "$build/build.log"; fail "build"; }
+
+ASAN_OPTIONS="detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1"
+UBSAN_OPTIONS="print_stacktrace=1"
+TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions=$root/tests/checkers/sanitizers/tsan.supp"
+export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
+
+# ---- the sanitizers are there ----
+must_find() {
+    if "$build/checkers/sanitizer_planted" "$1" >"$build/planted.log" 2>&1; then fail "the planted mistake '$1' was not found"; fi
+    grep -q "$2" "$build/planted.log" || { cat "$build/planted.log"; fail "the planted mistake '$1' was found as something else"; }
+}
+in_library() { grep -q 'libtim_presence' "$build/planted.log" || { cat "$build/planted.log"; fail "'$1' was not found in the library"; }; }
+case $mode in
+asan)
+    must_find heap heap-buffer-overflow
+    must_find overflow 'signed integer overflow'
+    must_find leak 'detected memory leaks'
+    must_find library heap-buffer-overflow
+    in_library library
+    ;;
+tsan)
+    must_find race 'data race'
+    must_find library_race 'data race'
+    in_library library_race
+    ;;
+esac
+echo "$mode: each planted mistake was found"
+
+# ---- programs that free all they have: with the leak check ----
+"$build/checkers/cycles" 20
+"$build/examples_c/01_hello" >/dev/null
+
+# ---- the C tests; their processes end with clients alive, without a leak check ----
+cd "$build"
+ctest --output-on-failure --no-tests=error -j "${JOBS:-2}" -R "^(${chosen#|})\\." --timeout 300

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 use presence_protocol::errors::code;
-use presence_protocol::message::Request;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
@@ -16,7 +15,7 @@ pub use crate::delivery::{ThreadHook, WakeFn};
 use crate::options::{DeliveryMode, Options};
 use crate::runtime::{Lease, Runtime, fork_depth, join_if_unused};
 use crate::session::machine::Machine;
-use crate::session::{Command, actor};
+use crate::session::{Ask, Command, actor};
 use crate::visible::lock;
 use crate::world::{SystemWorld, World};
 
@@ -161,49 +160,39 @@ impl Client {
 
     /// R8.4. In the result: 0; the server's refusals, and then the old one stays in use; 9508, 9523 (R8.6).
     pub fn renew_user_sig(&self, user_sig: &str, done: Completion) -> Result<(), CallError> {
-        self.call(
-            Request::RenewUserSig {
-                user_sig: user_sig.to_owned(),
-            },
-            done,
-        )
+        self.call(Ask::RenewUserSig(user_sig.to_owned()), done)
     }
 
     /// R3. In the result: 0; 6014; 6017; 9508, 9523 (R8.6).
     pub fn set_self_status(&self, custom_status: &str, done: Completion) -> Result<(), CallError> {
         #[cfg(feature = "test-panic")]
         crate::planted::panic_if(custom_status, crate::planted::IN_CALL);
-        self.call(
-            Request::SetSelfStatus {
-                custom_status: custom_status.to_owned(),
-            },
-            done,
-        )
+        self.call(Ask::SetSelfStatus(custom_status.to_owned()), done)
     }
 
     /// R4. In the result: 0 and `users`; the refusals of R7.1; 9508, 9523 (R8.6).
     pub fn get_user_status(&self, user_ids: Vec<String>, done: Completion) -> Result<(), CallError> {
-        self.call(Request::GetUserStatus { user_ids }, done)
+        self.call(Ask::GetUserStatus(user_ids), done)
     }
 
     /// R5.1. In the result: 0, `users` and `evicted`; the refusals of R7.1; 9508, 9523 (R8.6).
     pub fn subscribe(&self, user_ids: Vec<String>, done: Completion) -> Result<(), CallError> {
-        self.call(Request::Subscribe { user_ids }, done)
+        self.call(Ask::Subscribe(user_ids), done)
     }
 
     /// R5.7; none: the whole list. In the result: 0 and `users`; the refusals of R7.1; 9508, 9523 (R8.6).
     pub fn unsubscribe(&self, user_ids: Vec<String>, done: Completion) -> Result<(), CallError> {
-        self.call(Request::Unsubscribe { user_ids }, done)
+        self.call(Ask::Unsubscribe(user_ids), done)
     }
 
     /// R5.9. In the result: 0 and `users`, oldest first; 6014; 9508, 9523 (R8.6).
     pub fn get_subscriptions(&self, done: Completion) -> Result<(), CallError> {
-        self.call(Request::GetSubscriptions, done)
+        self.call(Ask::GetSubscriptions, done)
     }
 
     /// R9.1. In the result: 0 and `users`; 6014; 9508, 9523 (R8.6).
     pub fn get_friends(&self, done: Completion) -> Result<(), CallError> {
-        self.call(Request::GetFriends, done)
+        self.call(Ask::GetFriends, done)
     }
 
     /// Replaces a listener, in order with what waits to be delivered: what was queued before goes to the old one. `BUSY`
@@ -347,8 +336,8 @@ impl Client {
         self.shared.begin_close(Some(closed)).map_err(|_| closing())
     }
 
-    fn call(&self, request: Request, done: Completion) -> Result<(), CallError> {
-        self.send(Command::Call { request, done }, self.shared.queue_max)
+    fn call(&self, ask: Ask, done: Completion) -> Result<(), CallError> {
+        self.send(Command::Call { ask, done }, self.shared.queue_max)
     }
 
     /// Sends a command that was promised to be carried out, if fewer than `promises_max` are outstanding.

@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod by_user;
 mod client;
 mod data_dir;
 mod delivery;

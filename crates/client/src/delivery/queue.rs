@@ -7,13 +7,14 @@
 //! - log records: a few, then the newest are counted instead.
 
 use std::any::Any;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use presence::ids::UserId;
 use presence_protocol::message::UserStatus;
 
 use super::ThreadHook;
 use crate::api::{Completion, ConnectionState, Listener, ListenerKind, LogLevel, Outcome};
+use crate::by_user::ByUser;
 
 /// Connection states that wait; then the oldest gives way. A receiver this slow is interested in the latest.
 pub(crate) const CONNECTION_STATES_MAX: usize = 64;
@@ -84,7 +85,7 @@ pub(crate) struct Queue {
     /// Slots that hold something.
     filled: usize,
     /// Where the waiting change of each user is.
-    changes: HashMap<UserId, u64>,
+    changes: ByUser<u64>,
     connection_states: usize,
     evictions: usize,
     logs: usize,
@@ -155,7 +156,7 @@ impl Queue {
                 self.push(Item::Log(LogLevel::Warn, text));
             } else if self.slots.capacity() > IDLE_CAPACITY {
                 self.slots = VecDeque::new();
-                self.changes = HashMap::default();
+                self.changes = ByUser::default();
             }
         }
         Some(popped)

@@ -109,7 +109,11 @@ async fn drive(
             if more || rung.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Event::Commands);
             }
-            timer.poll(cx).map(|()| Event::Timer)
+            let timer = timer.poll(cx).map(|()| Event::Timer);
+            if timer.is_pending() {
+                machine.tidy();
+            }
+            timer
         })
         .await;
 

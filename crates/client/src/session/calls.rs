@@ -16,6 +16,9 @@ pub(crate) type Seq = u64;
 /// How often a query is sent again after its connection died, so that every call ends.
 const RESENDS_MAX: u8 = 3;
 
+/// Calls there is room for while there is none: one at a time needs no allocation.
+const IDLE_CALLS: usize = 4;
+
 /// Where a call stands.
 enum State {
     /// A login or logout: the session completes it.
@@ -124,7 +127,9 @@ impl Calls {
         if self.calls.is_empty() {
             self.next_give_up = None;
             // A burst's memory is given back once it is over.
-            self.calls.shrink_to(16);
+            if self.calls.capacity() > IDLE_CALLS {
+                self.calls = VecDeque::new();
+            }
         }
     }
 

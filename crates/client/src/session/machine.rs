@@ -25,6 +25,9 @@ use crate::world::World;
 const FOLDER_IN_USE: &str =
     "the data directory is in use by another client: this one is a new device, which stores nothing";
 
+/// Items there is room for while nothing happens: a result and a notification or two.
+const IDLE_ITEMS: usize = 4;
+
 /// Who logs in.
 pub(crate) struct Account {
     pub(crate) user: UserId,
@@ -237,7 +240,7 @@ impl Machine {
                 let call = self.calls.accept_session(done);
                 self.log_out(call, now);
             }
-            Command::Call { request, done } => self.request(request, done, now),
+            Command::Call { ask, done } => self.request(ask.into(), done, now),
             _ => {}
         }
     }
@@ -293,6 +296,13 @@ impl Machine {
 
     pub(super) fn complete(&mut self, call: Seq, outcome: Outcome) {
         self.calls.complete(call, outcome, &mut self.items);
+    }
+
+    /// Gives back the memory of a burst: to be called when nothing is left to do.
+    pub(crate) fn tidy(&mut self) {
+        if self.items.is_empty() && self.items.capacity() > IDLE_ITEMS {
+            self.items = Vec::new();
+        }
     }
 
     /// Ends everything with `code`: the client is being destroyed, or has failed. What was held up ends too.

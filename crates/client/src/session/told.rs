@@ -3,11 +3,11 @@
 //! A mark is the version a user was last told at (R6.5): by a notification, or by the result of a subscribe. Whatever is
 //! not newer is dropped. The marks go with the login of a reconnect, so that the server pushes what differs (R6.6).
 
-use std::collections::HashMap;
-
 use presence::ids::UserId;
 use presence::status::Version;
 use presence_protocol::message::{SubscriptionSummary, SubscriptionsChanged};
+
+use crate::by_user::ByUser;
 
 /// Users with a mark: friends (3 000), subscriptions (200) and oneself fit twice. Past it, marks of users that are not
 /// in the list give way, the least recently told first.
@@ -22,7 +22,7 @@ const KNOWN_OVERHEAD_BYTES: usize = 2 + 2 + 1 + 8 + 2;
 /// The versions told.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
-    marks: HashMap<UserId, Mark>,
+    marks: ByUser<Mark>,
     tellings: u64,
 }
 

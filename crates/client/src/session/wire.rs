@@ -15,8 +15,11 @@ const REQUESTS_MAX: usize = 256;
 /// Bytes waiting to be written, past which no further request is encoded.
 const OUT_BYTES_MAX: usize = 128 * 1024;
 
-/// A buffer that is empty keeps at most this much memory.
-pub(crate) const IDLE_BUFFER_BYTES: usize = 1024;
+/// A buffer that is empty keeps at most this much memory: a notification or a small request needs no allocation.
+pub(crate) const IDLE_BUFFER_BYTES: usize = 256;
+
+/// Requests there is room for while none is on the wire.
+const IDLE_IN_FLIGHT: usize = 4;
 
 /// Largest frame taken from a server: the answer with a full friend list (3 000) fits twice.
 pub(crate) const SERVER_FRAME_BYTES_MAX: usize = 1024 * 1024;
@@ -151,8 +154,8 @@ impl Wire {
         // Answers come in order, so this is the first; a server that does otherwise is followed all the same.
         let index = self.in_flight.iter().position(|request| request.id == id)?;
         let request = self.in_flight.remove(index)?;
-        if self.in_flight.is_empty() {
-            self.in_flight.shrink_to(8);
+        if self.in_flight.is_empty() && self.in_flight.capacity() > IDLE_IN_FLIGHT {
+            self.in_flight = VecDeque::new();
         }
         Some(request.purpose)
     }

@@ -553,3 +553,16 @@ async fn a_receiver_that_reads_again_is_alive_r2_6() {
     alice.hears_nothing().await;
     node.stop().await;
 }
+
+/// A turn accepts only so many; whoever is behind them waits for the next turn, not for somebody's deadline.
+#[tokio::test(start_paused = true)]
+async fn whoever_comes_behind_a_crowd_is_accepted_at_once() {
+    let node = node(settings());
+    let mut crowd = Vec::new();
+    for _ in 0..64 {
+        crowd.push(node.dial().await);
+    }
+    let (_alice, waited) = timed(node.login("alice")).await;
+    assert_eq!(waited, 0, "ms");
+    node.stop().await;
+}

@@ -119,7 +119,12 @@ impl<T: Transport, S: Source<T>> Driver<T, S> {
         }
         self.accept_from = None;
         for source in &mut self.sources {
-            for _ in 0..ACCEPTS_PER_TURN {
+            for count in 0.. {
+                if count == ACCEPTS_PER_TURN {
+                    // It was not asked until it had nobody, so it does not wake this loop for those who still wait.
+                    cx.waker().wake_by_ref();
+                    break;
+                }
                 match source.poll_accept(cx) {
                     Poll::Ready(Ok((transport, peer))) => self.turning.accepted(transport, peer),
                     Poll::Ready(Err(error)) => {

@@ -1,10 +1,12 @@
 //! SIGHUP: from the configuration in effect to that of the file, as far as it goes without a restart (R7.6). The log says
 //! what changed and what has to wait.
 
+use std::collections::BTreeSet;
+
 use presence::ids::UserKey;
 use presence::settings::AppSettings;
-use presence_node::options::{APP, NODE};
-use presence_node::{Admin, AppConfig};
+use presence_node::options::{APP, NODE, conflicts};
+use presence_node::{Admin, AppConfig, NodeConfig};
 
 use crate::config::Config;
 
@@ -13,7 +15,7 @@ use crate::config::Config;
 pub fn apply(current: &mut Config, new: Config, admin: &Admin) {
     for app in &new.apps {
         match current.apps.iter_mut().find(|known| known.id == app.id) {
-            Some(known) => apply_app(known, app, admin),
+            Some(known) => apply_app(known, app, &current.node, admin),
             None => needs_restart(&format!("app {} (new)", app.id)),
         }
     }
@@ -22,11 +24,17 @@ pub fn apply(current: &mut Config, new: Config, admin: &Admin) {
     }
 }
 
-fn apply_app(known: &mut AppConfig, new: &AppConfig, admin: &Admin) {
-    for change in changes(&known.settings, &new.settings) {
-        tracing::info!(app = %new.id, setting = change.key, was = change.was, is = change.is, "setting changed");
-    }
-    if known.settings != new.settings {
+fn apply_app(known: &mut AppConfig, new: &AppConfig, node: &NodeConfig, admin: &Admin) {
+    // They fit the server's settings in the file, but those in effect are the ones it was started with.
+    let conflicts = conflicts(node, &new.settings);
+    if known.settings != new.settings && !conflicts.is_empty() {
+        for conflict in conflicts {
+            tracing::error!(app = %new.id, error = conflict, "settings of the app not changed before a restart");
+        }
+    } else if known.settings != new.settings {
+        for change in changes(&known.settings, &new.settings) {
+            tracing::info!(app = %new.id, setting = change.key, was = change.was, is = change.is, "setting changed");
+        }
         admin.set_app_settings(new.id, new.settings.clone());
         known.settings = new.settings.clone();
     }
@@ -41,6 +49,14 @@ fn apply_app(known: &mut AppConfig, new: &AppConfig, admin: &Admin) {
     // An account that left the file may have been used: deleting it is the backend's to say (R1.5).
     known.accounts.clone_from(&new.accounts);
 
+    // As at the start: friends exist as accounts.
+    let mentioned = |app: &AppConfig| app.friends.values().flatten().copied().collect::<BTreeSet<_>>();
+    for user in mentioned(new).difference(&mentioned(known)) {
+        admin.import_account(UserKey {
+            app: new.id,
+            user: *user,
+        });
+    }
     let gone = known
         .friends
         .keys()

@@ -145,9 +145,10 @@ fn sighup_imports_added_accounts_and_replaces_friend_lists() {
     let mut client = Client::connect(server.address);
     assert_eq!(client.login(7, "alice", &sign(&file.path(), "alice")).code, 0);
     assert_eq!(query(&mut client, "carol"), 70107);
-    file.write(
-        &configuration("").replace("\"bob\"]", "\"bob\", \"carol\"]\nfriends = { alice = [\"bob\"] }"),
-    );
+    file.write(&configuration("").replace(
+        "\"bob\"]",
+        "\"bob\", \"carol\"]\nfriends = { alice = [\"bob\", \"dave\"] }",
+    ));
     server.signal(libc::SIGHUP);
     server.await_log("configuration reloaded");
     assert_eq!(query(&mut client, "carol"), 0);
@@ -157,8 +158,32 @@ fn sighup_imports_added_accounts_and_replaces_friend_lists() {
             .iter()
             .map(|friend| friend.user_id.as_str())
             .collect::<Vec<_>>(),
-        ["bob"]
+        ["bob", "dave"]
     );
+    assert_eq!(
+        query(&mut client, "dave"),
+        0,
+        "friends exist as accounts (docs/CONFIGURATION.md)"
+    );
+}
+
+#[test]
+fn sighup_leaves_an_apps_settings_alone_that_do_not_fit_the_server_as_it_runs() {
+    let file = TempFile::new(
+        "reload-conflict",
+        &format!("frame_bytes_max = 32768\n{}", configuration("")),
+    );
+    let mut server = Server::start(&["--config", &file.path()]);
+    let larger = configuration("query_batch_max = 3000\nuser_status = false");
+    file.write(&format!("frame_bytes_max = 131072\n{larger}"));
+    server.signal(libc::SIGHUP);
+    server.await_log("frame_bytes_max must have room for query_batch_max user ids");
+    server.await_log("configuration reloaded");
+    let mut client = Client::connect(server.address);
+    assert_eq!(client.login(7, "alice", &sign(&file.path(), "alice")).code, 0);
+    assert_eq!(query(&mut client, "bob"), 0, "the settings go together");
+    let user_ids = (0..501).map(|number| format!("user-{number}")).collect();
+    assert_eq!(client.request(&Request::GetUserStatus { user_ids }).code, 6017);
 }
 
 #[test]

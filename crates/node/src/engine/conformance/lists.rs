@@ -79,6 +79,36 @@ pub(super) fn a_list_is_changed_listed_cleared_and_restored(world: &mut World) {
     assert_eq!(change.removed, [bob, carol]);
 }
 
+/// R5.8: a subscribe that was on its way when its user's last connection went.
+pub(super) fn a_list_that_grows_after_its_owner_left_lingers_too(world: &mut World) {
+    let alice = world.user("alice");
+    let home = world.home(&alice);
+    let (session, connection) = world.online(&alice);
+    let how = Departure::LogOut;
+    world.ask(
+        &alice,
+        Command::Leave {
+            user: alice,
+            session,
+            connection,
+            how,
+        },
+    );
+    world.change(home, &alice);
+    let ids = vec![world.user("bob").user];
+    world.ask(&alice, Command::Subscribe { user: alice, ids });
+    let linger = world.settings.subscription_linger;
+    assert_eq!(
+        world.engines[home].next_deadline(),
+        Some(world.now.mono.after(linger)),
+        "{}",
+        world.case
+    );
+    world.now.mono = world.now.mono.after(linger);
+    world.engines[home].advance(world.now);
+    assert_eq!(world.ids(&alice, Command::ListSubscriptions { user: alice }), []);
+}
+
 pub(super) fn a_grace_ends_in_time(world: &mut World) {
     let alice = world.user("alice");
     let home = world.home(&alice);

@@ -83,6 +83,10 @@ const CASES: &[Case] = &[
         "a list is changed, listed, cleared and restored",
         a_list_is_changed_listed_cleared_and_restored,
     ),
+    (
+        "a list that grows after its owner left lingers, too",
+        a_list_that_grows_after_its_owner_left_lingers_too,
+    ),
     ("a grace ends in time", a_grace_ends_in_time),
     (
         "a deleted account leaves all lists",

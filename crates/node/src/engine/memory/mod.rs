@@ -211,13 +211,12 @@ impl MemoryEngine {
             floor: self.floor,
             settings,
         };
-        let was_online = record.user.presence().status == Status::Online;
         let (result, changed) = step(record, context);
-        let is_online = record.user.presence().status == Status::Online;
-        match (was_online, is_online) {
-            (false, true) => record.list.owner_online(),
-            (true, false) => record.list.owner_gone(at, settings),
-            (true, true) | (false, false) => {}
+        // R5.8. Also when nothing changed: a subscribe may have been on its way when its user's last connection went.
+        if record.user.presence().status == Status::Online {
+            record.list.owner_online();
+        } else {
+            record.list.owner_gone(at, settings);
         }
         let presence = changed.then(|| record.user.presence().clone());
         let deadlines = [record.user.next_deadline(), record.list.next_deadline()];

@@ -147,7 +147,7 @@ typedef struct TimUserStatus {
    * TIM_ERR_INVALID_PARAMETERS (6017). Unless it is TIM_OK, everything below but user_id is 0 or "".
    */
   int32_t code;
-  /** One of TIM_STATUS_*. Treat a number you do not know as TIM_STATUS_UNKNOWN. */
+  /** One of TIM_STATUS_*: TIM_STATUS_UNKNOWN also for what a newer server says and this version does not know. */
   int32_t status;
   /** Why the status last changed: one of TIM_REASON_*, or a number that a newer server knows. */
   int32_t reason;

@@ -64,7 +64,7 @@ pub struct TimUserStatus {
     /// The result for this user: TIM_OK, or TIM_ERR_ACCOUNT_NOT_FOUND (70107), TIM_ERR_INVALID_USER_ID (7003) or
     /// TIM_ERR_INVALID_PARAMETERS (6017). Unless it is TIM_OK, everything below but user_id is 0 or "".
     pub code: i32,
-    /// One of TIM_STATUS_*. Treat a number you do not know as TIM_STATUS_UNKNOWN.
+    /// One of TIM_STATUS_*: TIM_STATUS_UNKNOWN also for what a newer server says and this version does not know.
     pub status: i32,
     /// Why the status last changed: one of TIM_REASON_*, or a number that a newer server knows.
     pub reason: i32,

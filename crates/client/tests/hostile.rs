@@ -3,10 +3,12 @@
 
 mod support;
 
+use std::sync::{Arc, Mutex};
+
 use bytes::BytesMut;
-use presence_client::LogLevel;
+use presence_client::{Listener, LogLevel, Outcome};
 use presence_protocol::message::{Reply, ServerMessage, UserStatus, encode_server};
-use support::{App, Server, login_reply, status};
+use support::{App, Server, ids, login_reply, status};
 
 /// Each of these ends the connection.
 #[tokio::test(start_paused = true)]
@@ -132,6 +134,40 @@ async fn users_with_ill_formed_names_are_not_told() {
     ];
     peer.send(&ServerMessage::Push(changes)).await;
     assert_eq!(app.until("carol@1").await, ["carol@1"]);
+}
+
+/// R2.5. Reasons and platforms are handed on as they are.
+#[tokio::test(start_paused = true)]
+async fn a_status_of_a_newer_server_reads_as_unknown_wherever_it_comes_in() {
+    let mut server = Server::new();
+    let (mut app, mut peer) = App::online(&mut server).await;
+    let of_tomorrow = |number| UserStatus {
+        status: number,
+        reason: 77,
+        platforms: 1 << 31,
+        ..status("bob", 5)
+    };
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let (by_change, by_result) = (told.clone(), told.clone());
+    app.client
+        .set_listener(Listener::StatusChanged(Box::new(move |changes| {
+            by_change.lock().unwrap().extend(changes.to_vec());
+        })))
+        .unwrap();
+    let done = move |outcome: Outcome| by_result.lock().unwrap().extend(outcome.users);
+    app.client.get_user_status(ids("bob"), Box::new(done)).unwrap();
+    let (request_id, _) = peer.request().await;
+    peer.reply(Reply {
+        request_id,
+        users: [4, -1, 3].map(of_tomorrow).to_vec(),
+        ..Reply::default()
+    })
+    .await;
+    peer.send(&ServerMessage::Push(vec![of_tomorrow(i32::MAX)])).await;
+    app.set("busy");
+    peer.accept_request().await;
+    app.until("=busy 0").await;
+    assert_eq!(*told.lock().unwrap(), [0, 0, 3, 0].map(of_tomorrow));
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 //! answers, notifications (R6).
 
 use presence::ids::UserId;
+use presence::status::Status;
 use presence_protocol::errors::code;
 use presence_protocol::message::{Reply, Request, ServerMessage, SubscriptionsChanged, UserStatus};
 use tokio::time::{Duration, Instant};
@@ -16,6 +17,9 @@ use crate::delivery::queue::Item;
 
 /// The longest spread that a server may ask for: a mistaken one shall not keep clients away.
 const SPREAD_MAX: Duration = Duration::from_secs(120);
+
+/// What is said of a user whose status could not be learnt (R2.5).
+const UNKNOWN: i32 = 0;
 
 impl Machine {
     /// Makes a connection now.
@@ -166,8 +170,12 @@ impl Machine {
     }
 
     /// A message of the server.
-    pub(crate) fn received(&mut self, message: ServerMessage, now: Instant) {
+    pub(crate) fn received(&mut self, mut message: ServerMessage, now: Instant) {
         self.trace_received(Some(&message));
+        match &mut message {
+            ServerMessage::Reply(Reply { users, .. }) | ServerMessage::Push(users) => read_statuses(users),
+            _ => {}
+        }
         match message {
             ServerMessage::Reply(reply) => self.answered(reply, now),
             ServerMessage::SessionEnded { code, message } => self.ended_by_server(code, &message, now),
@@ -300,6 +308,13 @@ impl Machine {
             _ => None,
         };
         self.lose_link(why, leave_for, now);
+    }
+}
+
+/// R2.5: this is where statuses come in, so whatever the client says of a user it says in numbers this version knows.
+fn read_statuses(users: &mut [UserStatus]) {
+    for user in users {
+        user.status = Status::from_number(user.status).map_or(UNKNOWN, Status::number);
     }
 }
 

@@ -25,8 +25,15 @@ const FILE_BYTES_MAX: u64 = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct DataDir {
     path: PathBuf,
-    /// Holds the lock until it is closed.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for DataDir {
+    /// To close the file would not do: a forked child that lives on has it open, too, and the lock would be held as long.
+    fn drop(&mut self) {
+        // Without it the lock ends when the last to have the file closes it.
+        let _ = self.lock.unlock();
+    }
 }
 
 /// Who this device is.
@@ -80,7 +87,7 @@ impl Identity {
         }
         let data_dir = DataDir {
             path: path.to_owned(),
-            _lock: lock,
+            lock,
         };
         let instance = match data_dir
             .read(INSTANCE)
@@ -226,6 +233,16 @@ mod tests {
         let instance = first.instance.clone();
         drop(first);
         assert_eq!(take(folder.path()).instance, instance);
+    }
+
+    #[test]
+    fn a_forked_child_does_not_hold_the_folder_of_a_client_that_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = take(folder.path());
+        let inherited = first.data_dir.as_ref().unwrap().lock.try_clone().unwrap();
+        drop(first);
+        assert!(!take(folder.path()).folder_in_use);
+        drop(inherited);
     }
 
     #[test]

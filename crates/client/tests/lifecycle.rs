@@ -537,6 +537,19 @@ fn poll_has_a_wake_callback_and_the_other_deliveries_have_none() {
 }
 
 #[test]
+fn a_wake_callback_can_be_replaced_for_ever() {
+    let client = create("poll", r#","queue_max":2"#);
+    for round in 0..10 {
+        // Sometimes there is an old one to be let go of, sometimes there is none.
+        let wake: Option<Box<dyn Fn() + Send + Sync>> = (round % 4 < 2).then(|| Box::new(|| ()) as _);
+        client.set_wake_callback(wake).unwrap();
+        client.get_friends(Box::new(|_| ())).unwrap();
+        assert_eq!(client.poll(1, PATIENCE), Ok(1));
+    }
+    client.destroy(PATIENCE).unwrap();
+}
+
+#[test]
 fn a_wake_callback_is_never_called_or_kept_after_the_end() {
     for _ in 0..50 {
         let client = create("poll", "");

@@ -88,6 +88,7 @@ impl Consumer {
                 Ran::Quietly
             }
             Item::Discard(thing) => {
+                let _kept = KeptOnDrop(visible);
                 drop(thing);
                 Ran::Quietly
             }

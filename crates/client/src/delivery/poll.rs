@@ -302,6 +302,10 @@ pub(crate) fn set_wake_callback(outlet: &Outlet, callback: Option<WakeFn>) -> Op
         return None;
     };
     let old = chime.replace(callback.map(Arc::new));
+    if old.is_none() {
+        // All that was promised is done; else it is once the old one is dropped.
+        outlet.visible.kept();
+    }
     if !outlet.is_empty() {
         chime.ring();
     }

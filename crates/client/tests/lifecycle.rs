@@ -511,6 +511,33 @@ fn a_poll_after_an_asynchronous_destroy_runs_the_rest_and_ends_with_closed() {
 }
 
 #[test]
+fn a_destroy_that_runs_what_remains_keeps_its_time() {
+    let client = create("poll", "");
+    let ran = Arc::new(AtomicUsize::new(0));
+    for _ in 0..100 {
+        let ran = ran.clone();
+        let done = move |_| {
+            ran.fetch_add(1, Ordering::SeqCst);
+        };
+        client.get_friends(Box::new(done)).unwrap();
+    }
+    let mut before = ran.load(Ordering::SeqCst);
+    // Its time is over before it begins, so each runs one callback at most.
+    loop {
+        let ended = client.destroy(Duration::ZERO);
+        let after = ran.load(Ordering::SeqCst);
+        assert!(after - before <= 1, "{before} and then {after}");
+        before = after;
+        match ended {
+            Ok(()) => break,
+            Err(error) => assert_eq!(error.code, code::TIMEOUT),
+        }
+        std::thread::yield_now();
+    }
+    assert_eq!(ran.load(Ordering::SeqCst), 100);
+}
+
+#[test]
 fn poll_has_a_wake_callback_and_the_other_deliveries_have_none() {
     let client = create("poll", "");
     let (ring, rings) = mpsc::channel();

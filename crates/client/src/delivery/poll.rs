@@ -210,6 +210,10 @@ pub(crate) fn finish(outlet: &Outlet, deadline: Option<Instant>) -> bool {
         match outlet.pop() {
             Some(popped) => {
                 if outlet.run(&mut consumer, popped) != Ran::Ended {
+                    // One at least, so that whoever has no time gets there, too, by coming again.
+                    if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                        break;
+                    }
                     continue;
                 }
                 if outlet.silence(deadline) {

@@ -80,9 +80,9 @@ inline namespace v0 {
  * Values: statuses, results, errors. All are copies that belong to you.
  * ================================================================================================ */
 
-/** What a user is. A number that this version does not know is to be read as Unknown. */
+/** What a user is. */
 enum class Status : std::int32_t {
-  Unknown = TIM_STATUS_UNKNOWN,    /**< Could not be learnt. */
+  Unknown = TIM_STATUS_UNKNOWN,    /**< Could not be learnt, or is known to a newer server only. */
   Online = TIM_STATUS_ONLINE,      /**< At least one device is connected. */
   Offline = TIM_STATUS_OFFLINE,    /**< None is, and at least one went away without logging out. */
   Unlogined = TIM_STATUS_UNLOGINED /**< Every device logged out, or none ever logged in. */
@@ -803,7 +803,7 @@ public:
     if (code != TIM_OK) return detail::error_of(code);
     return static_cast<LoginState>(state);
   }
-  /** Who is logged in or logging in; "" when nobody is. */
+  /** Who is logged in; "" when nobody is, and until a login has succeeded. */
   Expected<std::string> login_user() const {
     return detail::text_from(33, [this](char *buf, std::size_t capacity, std::size_t *needed) {
       return timGetLoginUser(handle().value, buf, capacity, needed);

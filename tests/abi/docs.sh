@@ -47,7 +47,7 @@ the comment of a field|tim_presence.h|/When the status last changed, by the serv
 the comment of a callback type|tim_presence.h|/Receives the news that the UserSig expired/d
 a parameter of a function|tim_presence.h|/@param state   Receives one of TIM_LOGIN/d
 a parameter that there is not|tim_presence.h|s/@param state   Receives/@param status  Receives/
-the comment of a method|tim_presence.hpp|/Whether somebody is logged in\. \*\/$/d; s,^.*/\*\* Who is logged in or logging in;.*$,,
+the comment of a method|tim_presence.hpp|/Whether somebody is logged in\. \*\/$/d; s,^.*/\*\* Who is logged in;.*$,,
 the comment of an option|tim_presence.hpp|/How long one attempt to connect may take/d
 CHANGES
     [ "$count" = 7 ]

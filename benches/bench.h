@@ -68,6 +68,9 @@ Footprint footprint_now(void);
 /* Waits until the library's runtime thread sleeps in the system. */
 void await_runtime_asleep(void);
 
+/* CPU time spent by the library's runtime thread. */
+double runtime_cpu_ns(void);
+
 /* ---- results ---- */
 
 /* Counts what is still to come; await_all waits until nothing is. */

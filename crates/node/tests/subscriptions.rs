@@ -16,6 +16,8 @@ stories!(
     after_an_unsubscribe_nothing_more_is_told_r5_7,
     a_snapshot_and_what_follows_it_neither_lose_nor_repeat_r5_6,
     a_reconnect_is_told_what_differs_r6_6,
+    a_list_is_restored_whole_though_some_have_not_come_back_yet_r5_8,
+    a_refused_restore_makes_no_accounts_r7,
     the_switch_stops_calls_and_pushes_and_lists_stay_r7_3,
     losing_the_plan_stops_pushes_too_r7_2,
     friends_are_told_while_the_switch_is_on_r7_4,
@@ -284,6 +286,57 @@ async fn a_reconnect_is_told_what_differs_r6_6(kind: Kind) {
     assert_eq!(third.subscriptions.user_ids, None, "the client's copy is current");
     bob.set("after").await;
     assert_eq!(alice.push_of("bob").await.custom_status, "after");
+    node.stop().await;
+}
+
+/// As after a restart without a store: there are no accounts but those of the users who are back (R1.2).
+async fn a_list_is_restored_whole_though_some_have_not_come_back_yet_r5_8(kind: Kind) {
+    let node = kind.node(AppSettings {
+        auto_register_on_mention: false,
+        ..settings()
+    });
+    let (mut alice, login, _) = node.login_with(node.login_request("alice")).await;
+    let carol = node.login("carol").await;
+    let restore = Request::RestoreSubscriptions {
+        list_generation: login.subscriptions.generation,
+        user_ids: owned(&["bob", "carol"]),
+    };
+    assert_eq!(alice.call(restore).await.code, 0);
+    assert_eq!(alice.list_change().await.added, ["bob", "carol"]);
+    assert_eq!(alice.push().await.user_id, "carol");
+    let listed = alice.call(Request::GetSubscriptions).await.users;
+    let codes: Vec<_> = listed
+        .iter()
+        .map(|user| (user.user_id.as_str(), user.code))
+        .collect();
+    assert_eq!(
+        codes,
+        [("bob", 70107), ("carol", 0)],
+        "a restore makes no accounts"
+    );
+    let _bob = node.login("bob").await;
+    assert_eq!(alice.push_of("bob").await.status, ONLINE);
+    drop(carol);
+    node.stop().await;
+}
+
+async fn a_refused_restore_makes_no_accounts_r7(kind: Kind) {
+    let node = kind.node(settings());
+    let (mut alice, login, _) = node.login_with(node.login_request("alice")).await;
+    let restore = |list_generation| Request::RestoreSubscriptions {
+        list_generation,
+        user_ids: owned(&["bob"]),
+    };
+    let bob = || Request::GetUserStatus {
+        user_ids: owned(&["bob"]),
+    };
+    let generation = login.subscriptions.generation;
+    assert_eq!(alice.call(restore(generation + 1)).await.code, 7014);
+    assert_eq!(alice.call(bob()).await.code, 70107);
+    assert_eq!(alice.call(restore(generation)).await.code, 0);
+    assert_eq!(alice.list_change().await.added, ["bob"]);
+    assert_eq!(alice.push_of("bob").await.status, UNLOGINED);
+    assert_eq!(alice.call(bob()).await.code, 0, "R1.2");
     node.stop().await;
 }
 

@@ -135,8 +135,8 @@ impl SubscriptionList {
         })
     }
 
-    /// R5.8: `None` if it is not restorable at `generation`. `ids` oldest first, with accounts, and not the owner; repeats
-    /// count once, and past the maximum the oldest are left out.
+    /// R5.8: `None` if it is not restorable at `generation`. `ids` oldest first, and not the owner; some may have no
+    /// account yet. Repeats count once, and past the maximum the oldest are left out.
     pub fn restore(&mut self, generation: u64, ids: &[UserId], settings: &AppSettings) -> Option<ListChange> {
         if !self.restorable || generation != self.generation {
             return None;

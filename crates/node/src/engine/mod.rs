@@ -100,7 +100,7 @@ pub enum Command {
         user: UserKey,
         /// Of the cleared list.
         generation: u64,
-        /// Oldest first; they have accounts and are not the user.
+        /// Oldest first, without the user. Some may have no account (yet).
         ids: Vec<UserId>,
     },
     /// R5.9. Answer: `Ids`, oldest first.

@@ -339,16 +339,11 @@ impl<T: Transport> Loop<T> {
             return;
         };
         self.learn_all(user, &ids, &snapshots);
-        let found = ids
-            .iter()
-            .zip(&snapshots)
-            .filter(|(_, snapshot)| snapshot.is_some())
-            .map(|(id, _)| *id)
-            .collect();
+        // Those without an account, too: after a restart without a store, who has not come back yet has none.
         let restore = Command::Restore {
             user,
             generation,
-            ids: found,
+            ids: ids.clone(),
         };
         self.ask(
             Pending::Restore {
@@ -369,6 +364,13 @@ impl<T: Transport> Loop<T> {
                 self.tell_list(user, &change, generation);
                 let nothing = HashMap::new();
                 self.send_known(user, Devices::All, Reasons::SUBSCRIBER, &change.added, &nothing);
+                // R1.2, and not before it succeeded: a refused restore changes nothing.
+                let mention = Command::Watch {
+                    app: user.app,
+                    users: change.added,
+                    mention: true,
+                };
+                self.submit(None, mention);
             }
             Answer::NotRestorable => {
                 let why = "the list was changed meanwhile and cannot be restored".to_owned();

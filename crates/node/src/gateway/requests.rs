@@ -208,7 +208,7 @@ impl<T: Transport> Loop<T> {
         let watch = Command::Watch {
             app: user.app,
             users: ids.clone(),
-            mention: true,
+            mention: false,
         };
         self.ask(
             Pending::RestoreWatch {

@@ -19,10 +19,7 @@ use crate::server::options as server_options_source;
 /// and what can be read of it survives being written and read again.
 pub fn frames(stream: &[u8]) {
     let mut rest = stream;
-    loop {
-        let Ok(Next::Frame { body, consumed }) = frame::next(rest, FRAME_BYTES_MAX) else {
-            break;
-        };
+    while let Ok(Next::Frame { body, consumed }) = frame::next(rest, FRAME_BYTES_MAX) {
         assert!(body.len() < consumed && consumed <= rest.len() && body.len() <= FRAME_BYTES_MAX);
         // Any shorter piece is "not whole yet": never an error, never another frame.
         for length in [0, consumed / 2, consumed - 1] {

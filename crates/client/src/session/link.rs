@@ -91,8 +91,13 @@ impl Machine {
                 self.hang_up = true;
                 self.dial(now);
             }
+            // Once is enough: whoever calls this in a loop floods nobody.
+            Link::Up(Heart {
+                unanswered_since: Some(_),
+                ..
+            }) => {}
             Link::Up(heart) => {
-                heart.unanswered_since.get_or_insert(now);
+                heart.unanswered_since = Some(now);
                 self.transmit_heartbeat(now);
             }
         }

@@ -48,7 +48,7 @@ must_find() {
     if "$build/checkers/sanitizer_planted" "$1" >"$build/planted.log" 2>&1; then fail "the planted mistake '$1' was not found"; fi
     grep -q "$2" "$build/planted.log" || { cat "$build/planted.log"; fail "the planted mistake '$1' was found as something else"; }
 }
-in_library() { grep -q 'libtim_presence' "$build/planted.log" || { cat "$build/planted.log"; fail "'$1' was not found in the library"; }; }
+in_library() { grep -q 'tim_presence::strings' "$build/planted.log" || { cat "$build/planted.log"; fail "'$1' was not found in the library"; }; }
 case $mode in
 asan)
     must_find heap heap-buffer-overflow

@@ -5,7 +5,7 @@ mod support;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use presence_protocol::message::Request;
+use presence_protocol::message::{LoginRequest, Request};
 use serde_json::Value;
 use support::{Client, KEY, Server, TempFile, run};
 
@@ -229,6 +229,32 @@ fn what_users_write_is_logged_at_debug_only() {
         "{:#?}",
         server.log
     );
+}
+
+#[test]
+fn a_client_cannot_write_lines_of_its_own_into_the_log() {
+    let file = TempFile::new("forged", &configuration(""));
+    let mut server = Server::start(&["--config", &file.path(), "--log-level", "debug"]);
+    let mut client = Client::connect(server.address);
+    let login = Request::Login(LoginRequest {
+        sdk_app_id: 7,
+        user_id: "alice".to_owned(),
+        user_sig: sign(&file.path(), "alice"),
+        platform: "Linux\nforged platform".to_owned(),
+        instance: "test".to_owned(),
+        session: None,
+        list_generation: 0,
+        known: Vec::new(),
+        client: "test/1\nforged client".to_owned(),
+    });
+    assert_eq!(client.request(&login).code, 0);
+    let line = server.await_log("forged client");
+    assert!(
+        line.contains("login") && line.contains("forged platform"),
+        "{line}"
+    );
+    server.signal(libc::SIGTERM);
+    server.await_end();
 }
 
 #[test]

@@ -121,9 +121,10 @@ impl<T: Transport> Loop<T> {
             return;
         };
         connection.phase = Phase::LoggingIn;
+        // What the client says of itself may hold anything: quoted, it stays on its line.
         tracing::debug!(
-            peer = %connection.peer, app = %user.app, user = %user.user, platform = %request.platform,
-            client = %request.client, "login"
+            peer = %connection.peer, app = %user.app, user = %user.user, platform = ?request.platform,
+            client = ?request.client, "login"
         );
         let login = Login {
             device: DeviceKey {

@@ -1,7 +1,6 @@
 /* Loading, creating, destroying, forking, exiting: nothing is left, nothing hangs (docs/C_API.md, "Lifetime"). */
 #include <dirent.h>
 #include <dlfcn.h>
-#include <malloc.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -35,24 +34,21 @@ CASE(loading_does_nothing, "no thread, no open file, before the first client") {
     CHECK_EQ(count_in("task"), 3); /* ".", "..", and this thread */
 }
 
-CASE(a_hundred_clients_leave_nothing, "threads, files and heap are as they were") {
+/* The heap is for lifetime.a_hundred_lives_leave_nothing, which keeps no events: those kept here would hide a leak. */
+CASE(a_hundred_clients_leave_nothing, "threads and files are as they were") {
     Server *server = server_start("", "");
     const char *sig = user_sig("alice", 3600);
     int threads = 0, files = 0;
-    size_t heap = 0;
     for (int i = 0; i < 110; i++) {
         Client *client = client_new(server, i % 2 == 0 ? "" : "\"delivery\":\"shared\"");
         CHECK_EQ(login(client, "alice", sig)->code, 0);
         destroy(client);
         /* After a few, everything that is allocated once is there. */
-        if (i == 9) threads = count_in("task"), files = count_in("fd"), heap = mallinfo2().uordblks;
+        if (i == 9) threads = count_in("task"), files = count_in("fd");
     }
     CHECK_EQ(threads, 3);
     CHECK_EQ(count_in("task"), threads);
     CHECK_EQ(count_in("fd"), files);
-    /* The test's own copies of events are in it; a leak of a client would be 100 times a client. */
-    size_t grown = mallinfo2().uordblks - heap;
-    if (grown > 100 * 60 * 1024) FAIL("the heap grew by %zu bytes over 100 clients", grown);
 }
 
 CASE(a_hundred_embedded_servers_leave_nothing, "threads and files") {

@@ -329,7 +329,9 @@ typedef void (*TimConnectionFn)(int32_t state, int32_t code, const char *message
 
 /**
  * Receives the news that this client was logged out by the server: code is TIM_ERR_KICKED_OFFLINE (6208: the account
- * logged in elsewhere, or was kicked by the backend) or TIM_ERR_USER_SIG_REVOKED (70052); message is never NULL.
+ * logged in elsewhere, or was kicked by the backend) or TIM_ERR_USER_SIG_REVOKED (70052), or another code with which
+ * the server refuses for good to continue the session, such as TIM_ERR_USER_SIG_WRONG_KEY (70009);
+ * message is never NULL.
  */
 typedef void (*TimKickedFn)(int32_t code, const char *message, void *user_data);
 

@@ -54,7 +54,9 @@ pub type TimConnectionFn =
     Option<unsafe extern "C" fn(state: i32, code: i32, message: *const c_char, user_data: *mut c_void)>;
 
 /// Receives the news that this client was logged out by the server: code is TIM_ERR_KICKED_OFFLINE (6208: the account
-/// logged in elsewhere, or was kicked by the backend) or TIM_ERR_USER_SIG_REVOKED (70052); message is never NULL.
+/// logged in elsewhere, or was kicked by the backend) or TIM_ERR_USER_SIG_REVOKED (70052), or another code with which
+/// the server refuses for good to continue the session, such as TIM_ERR_USER_SIG_WRONG_KEY (70009);
+/// message is never NULL.
 pub type TimKickedFn =
     Option<unsafe extern "C" fn(code: i32, message: *const c_char, user_data: *mut c_void)>;
 

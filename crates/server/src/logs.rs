@@ -16,7 +16,7 @@ pub enum Level {
     Warn,
     /// What an operator wants to know.
     Info,
-    /// Every request; shows what users write.
+    /// Every connection and login; shows what clients say of themselves.
     Debug,
     /// Everything.
     Trace,

@@ -21,7 +21,8 @@ end in `_ms`. The numbers of rules (R2.6) refer to [SEMANTICS.md](SEMANTICS.md).
 
 **While it runs** (SIGHUP): the settings of an app under `[[apps]]` change at once, for the next call and the next
 change; added accounts are imported, and friend lists that changed in the file are replaced. Settings of the server,
-keys, new and removed apps wait for a restart, and the log names them. A file with a mistake changes nothing.
+keys, new and removed apps wait for a restart, and the log names them; so do the settings of an app that do not fit those the
+server runs with. A file with a mistake changes nothing.
 
 On the command line, `--listen`, `--log-level` and `--log-format` win over the file.
 

@@ -129,7 +129,7 @@ int main(void) {
     print_row("the same, CPU of the calling thread", "ns", &cpu[1]);
     print_row("runtime asleep, p50 of 400", "µs", &half);
     print_row("runtime asleep, p99 of 400", "µs", &most);
-    print_row("the same, CPU of the calling thread, p50", "µs", &cpu_half);
+    print_row("runtime asleep, CPU of the calling thread, p50 of 400", "µs", &cpu_half);
     print_row("floor: an eventfd's write that wakes a thread, p50 of 400", "µs", &floor_half);
     print_row("the same, p99 of 400", "µs", &floor_most);
     print_row("timGetLoginState", "ns", &getter);

@@ -7,7 +7,9 @@ use std::time::Duration;
 use lexopt::prelude::*;
 
 use crate::floor::Gathering;
+use crate::growth::Growth;
 use crate::scenario::Scenario;
+use crate::scenario::celebrity::Celebrity;
 use crate::scenario::churn::Churn;
 use crate::scenario::fan_out::FanOut;
 use crate::scenario::idle::Idle;
@@ -65,7 +67,19 @@ churn                  subscribe and unsubscribe with full lists
   --connections N      (default 100)
   --held N             subscriptions of each (default 200)
   --users N            of a call (default 10)
-  --seconds S          measured time (default 5)";
+  --seconds S          measured time (default 5)
+
+celebrity              one user with many watchers changes; what another's few watchers notice of it
+  --watchers W         of the celebrity (default 10000)
+  --beside W           of the other (default 5)
+  --rate N             changes of the other a second (default 100)
+  --changes N          of the celebrity (default 10)
+
+growth                 series of scenarios: how cost grows with watchers, connections and changes
+  --plots FOLDER       write each series there as an SVG picture
+  --series LIST        of watchers connections memory changes (default: all)
+  --connections-max N  leave out what needs more (default 10000)
+  --seconds S          measured time of each run (default 1)";
 
 /// The whole command line.
 pub enum Command {
@@ -80,7 +94,7 @@ pub enum Command {
 /// What to measure, and how.
 pub struct Measurement {
     /// What to do.
-    pub scenario: Box<dyn Scenario>,
+    pub task: Task,
     /// Names of servers; not checked yet.
     pub servers: Vec<String>,
     /// How often.
@@ -95,6 +109,14 @@ pub struct Measurement {
     pub server_binary: Option<PathBuf>,
 }
 
+/// One scenario, or several in a row.
+pub enum Task {
+    /// One.
+    Scenario(Box<dyn Scenario>),
+    /// Several, that differ in one number.
+    Growth(Growth),
+}
+
 /// A scenario while its options are read.
 enum Draft {
     FanOut(FanOut),
@@ -103,6 +125,8 @@ enum Draft {
     LossStorm(LossStorm),
     Query(Query),
     Churn(Churn),
+    Celebrity(Celebrity),
+    Growth(Growth),
 }
 
 impl Command {
@@ -126,6 +150,8 @@ fn read(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
         "loss-storm" => Draft::LossStorm(LossStorm::default()),
         "query" => Draft::Query(Query::default()),
         "churn" => Draft::Churn(Churn::default()),
+        "celebrity" => Draft::Celebrity(Celebrity::default()),
+        "growth" => Draft::Growth(Growth::default()),
         "floor-each" => return Ok(Command::ServeFloor(Gathering::Each, parser.value()?.parse()?)),
         "floor-batch" => return Ok(Command::ServeFloor(Gathering::Batch, parser.value()?.parse()?)),
         other => return Err(format!("no scenario is called '{other}'").into()),
@@ -149,7 +175,7 @@ fn read(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
         }
     }
     Ok(Command::Measure(Measurement {
-        scenario: draft.finish()?,
+        task: draft.finish()?,
         servers: servers.split(',').map(str::to_owned).collect(),
         rounds,
         base,
@@ -187,13 +213,21 @@ impl Draft {
             (Draft::Churn(churn), "held") => churn.held = at_least_one(parser)?,
             (Draft::Churn(churn), "users") => churn.users = at_least_one(parser)?,
             (Draft::Churn(churn), "seconds") => churn.measured = seconds(parser)?,
+            (Draft::Celebrity(celebrity), "watchers") => celebrity.watchers = at_least_one(parser)?,
+            (Draft::Celebrity(celebrity), "beside") => celebrity.beside = at_least_one(parser)?,
+            (Draft::Celebrity(celebrity), "rate") => celebrity.changes_per_second = at_least_one(parser)?,
+            (Draft::Celebrity(celebrity), "changes") => celebrity.celebrity_changes = at_least_one(parser)?,
+            (Draft::Growth(growth), "plots") => growth.plots = Some(PathBuf::from(parser.value()?)),
+            (Draft::Growth(growth), "series") => growth.choose(&parser.value()?.string()?)?,
+            (Draft::Growth(growth), "connections-max") => growth.connections_max = at_least_one(parser)?,
+            (Draft::Growth(growth), "seconds") => growth.measured = seconds(parser)?,
             (_, other) => return Err(format!("this scenario has no option '--{other}'").into()),
         }
         Ok(())
     }
 
     /// What no single option can say.
-    fn finish(self) -> Result<Box<dyn Scenario>, lexopt::Error> {
+    fn finish(self) -> Result<Task, lexopt::Error> {
         let others = |connections: usize, subscriptions: usize| {
             if subscriptions < connections {
                 Ok(())
@@ -201,7 +235,7 @@ impl Draft {
                 Err("each can subscribe to no more than all the others")
             }
         };
-        Ok(match self {
+        let scenario: Box<dyn Scenario> = match self {
             Draft::FanOut(fan_out) => Box::new(fan_out),
             Draft::Idle(idle) => {
                 others(idle.connections, idle.subscriptions)?;
@@ -225,7 +259,10 @@ impl Draft {
                 );
             }
             Draft::Churn(churn) => Box::new(churn),
-        })
+            Draft::Celebrity(celebrity) => Box::new(celebrity),
+            Draft::Growth(growth) => return Ok(Task::Growth(growth)),
+        };
+        Ok(Task::Scenario(scenario))
     }
 }
 
@@ -268,13 +305,20 @@ mod tests {
         }
     }
 
+    fn scenario(line: &str) -> Box<dyn Scenario> {
+        match measurement(line).task {
+            Task::Scenario(scenario) => scenario,
+            Task::Growth(_) => panic!("not one scenario: {line}"),
+        }
+    }
+
     #[test]
     fn options_reach_their_scenario() {
         let line = "fan-out --servers redis,ours --rounds 10 --publishers 3 --watchers 4 --shared --rate 100 --seconds 0.5";
         let measurement = measurement(line);
         assert_eq!(measurement.servers, ["redis", "ours"]);
         assert_eq!(measurement.rounds, 10);
-        let parameters = measurement.scenario.parameters();
+        let parameters = scenario(line).parameters();
         assert_eq!(parameters["publishers"], 3);
         assert_eq!(parameters["watchers"], 4);
         assert_eq!(parameters["shared"], true);
@@ -284,10 +328,37 @@ mod tests {
 
     #[test]
     fn every_scenario_has_a_name_of_its_own() {
-        for name in ["fan-out", "idle", "login-storm", "loss-storm", "query", "churn"] {
-            assert_eq!(measurement(name).scenario.name(), name);
+        for name in [
+            "fan-out",
+            "idle",
+            "login-storm",
+            "loss-storm",
+            "query",
+            "churn",
+            "celebrity",
+        ] {
+            assert_eq!(scenario(name).name(), name);
             assert!(USAGE.contains(&format!("\n{name} ")), "{name} is in the usage");
         }
+    }
+
+    #[test]
+    fn growth_knows_its_series() {
+        let line = "growth --series watchers,memory --connections-max 500 --seconds 0.1 --plots there";
+        let Task::Growth(growth) = measurement(line).task else {
+            panic!("not growth");
+        };
+        assert_eq!(growth.connections_max, 500);
+        assert_eq!(growth.measured, Duration::from_millis(100));
+        assert_eq!(growth.plots, Some(PathBuf::from("there")));
+        assert_eq!(
+            growth
+                .series()
+                .iter()
+                .map(|series| series.name)
+                .collect::<Vec<_>>(),
+            ["watchers", "memory"]
+        );
     }
 
     #[test]
@@ -304,6 +375,8 @@ mod tests {
             "query --accounts 10000000",
             "churn --held 5000",
             "floor-each",
+            "growth --series watchers,dancers",
+            "celebrity --beside 0",
             "fan-out extra",
         ] {
             assert!(parse(line).is_err(), "{line}");

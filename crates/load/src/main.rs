@@ -6,6 +6,8 @@ mod arguments;
 mod crowd;
 mod dialect;
 mod floor;
+mod growth;
+mod plot;
 mod progress;
 mod report;
 mod scenario;
@@ -15,9 +17,10 @@ mod statistics;
 use std::io;
 use std::process::ExitCode;
 
-use arguments::{Command, Measurement};
+use arguments::{Command, Measurement, Task};
 use progress::Progress;
 use report::{LeftOut, Machine, Report, Run};
+use scenario::Scenario;
 use served::{Served, ServerProcess};
 
 fn main() -> ExitCode {
@@ -43,8 +46,36 @@ fn main() -> ExitCode {
 }
 
 fn measure(measurement: Measurement) -> io::Result<()> {
+    served::raise_file_limit()?;
+    served::pin_self_to_last_cpu();
+    let (json, tables, failed) = match &measurement.task {
+        Task::Scenario(scenario) => {
+            let report = run(&measurement, scenario.as_ref(), "")?;
+            (report.json(), report.tables(), report.failed())
+        }
+        Task::Growth(growth) => {
+            let grown = growth.run(|scenario, heading| run(&measurement, scenario, heading))?;
+            (grown.json(), grown.tables(), grown.failed())
+        }
+    };
+    if let Some(path) = &measurement.json {
+        std::fs::write(path, json)?;
+    }
+    println!("{tables}");
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!(
+            "without a result: {}",
+            failed.join(", ")
+        )))
+    }
+}
+
+/// All rounds of one scenario, with all servers. `heading` stands before what progress shows.
+fn run(measurement: &Measurement, scenario: &dyn Scenario, heading: &str) -> io::Result<Report> {
     let mut left_out = Vec::new();
-    let mut servers = choose(&measurement, &mut left_out)?;
+    let mut servers = choose(measurement, scenario, &mut left_out)?;
     let base = match &measurement.base {
         None => servers.first(),
         Some(name) => servers.iter().find(|server| server.name() == name),
@@ -52,16 +83,13 @@ fn measure(measurement: Measurement) -> io::Result<()> {
     let base = base
         .ok_or_else(|| io::Error::other("no server is left to compare with"))?
         .name();
-    served::raise_file_limit()?;
-    served::pin_self_to_last_cpu();
-    let scenario = measurement.scenario.as_ref();
     let relations = scenario.relations();
     let mut runs = Vec::new();
     // Interleaved: a slow moment of the machine meets every server alike.
     for round in 1..=measurement.rounds {
         servers.retain(|served| {
             let (name, load_average) = (served.name(), report::load_average());
-            let progress = Progress::new(format!("round {round}/{}, {name}", measurement.rounds));
+            let progress = Progress::new(format!("{heading}round {round}/{}, {name}", measurement.rounds));
             progress.show("starting", 0, 0);
             let dialect = served.dialect(scenario.need());
             let result = ServerProcess::start(served.as_ref(), &relations)
@@ -82,38 +110,29 @@ fn measure(measurement: Measurement) -> io::Result<()> {
                     left_out.push(LeftOut {
                         server: name,
                         reason: format!("it failed in round {round}: {error}"),
+                        failed: true,
                     });
                     false
                 }
             }
         });
     }
-    let failed: Vec<&str> = left_out
-        .iter()
-        .filter(|left_out| left_out.reason.starts_with("it failed"))
-        .map(|left_out| left_out.server)
-        .collect();
-    let failed = (!failed.is_empty()).then(|| failed.join(", "));
-    let report = Report {
+    Ok(Report {
         scenario: scenario.name(),
         parameters: scenario.parameters(),
         machine: Machine::this(),
         base,
         runs,
         left_out,
-    };
-    if let Some(path) = &measurement.json {
-        std::fs::write(path, report.json())?;
-    }
-    println!("{}", report.tables());
-    match failed {
-        Some(servers) => Err(io::Error::other(format!("without a result: {servers}"))),
-        None => Ok(()),
-    }
+    })
 }
 
 /// The servers asked for, without those that have no equivalent of the scenario or, if allowed, are not installed.
-fn choose(measurement: &Measurement, left_out: &mut Vec<LeftOut>) -> io::Result<Vec<Box<dyn Served>>> {
+fn choose(
+    measurement: &Measurement,
+    scenario: &dyn Scenario,
+    left_out: &mut Vec<LeftOut>,
+) -> io::Result<Vec<Box<dyn Served>>> {
     let mut all = served::all(measurement.server_binary.clone());
     let mut chosen: Vec<Box<dyn Served>> = Vec::new();
     for name in &measurement.servers {
@@ -127,13 +146,14 @@ fn choose(measurement: &Measurement, left_out: &mut Vec<LeftOut>) -> io::Result<
             }
         }
     }
-    let need = measurement.scenario.need();
+    let need = scenario.need();
     chosen.retain(|served| match served.dialect(need).lacks(need) {
         None => true,
         Some(reason) => {
             left_out.push(LeftOut {
                 server: served.name(),
                 reason: reason.to_owned(),
+                failed: false,
             });
             false
         }
@@ -156,6 +176,7 @@ fn choose(measurement: &Measurement, left_out: &mut Vec<LeftOut>) -> io::Result<
             left_out.push(LeftOut {
                 server: served.name(),
                 reason: "it is not installed".into(),
+                failed: false,
             });
         }
         installed

@@ -76,6 +76,8 @@ pub struct LeftOut {
     pub server: &'static str,
     /// Why.
     pub reason: String,
+    /// It was started, and did not do what it should.
+    pub failed: bool,
 }
 
 /// The machine and its system.
@@ -207,14 +209,29 @@ impl Report {
     }
 
     fn write_left_out(&self, text: &mut String) -> std::fmt::Result {
-        for LeftOut { server, reason } in &self.left_out {
+        for LeftOut { server, reason, .. } in &self.left_out {
             writeln!(text, "\nwithout {server}: {reason}")?;
         }
         Ok(())
     }
 
+    /// The servers whose runs went wrong.
+    pub fn failed(&self) -> Vec<&'static str> {
+        let failed = self.left_out.iter().filter(|left_out| left_out.failed);
+        failed.map(|left_out| left_out.server).collect()
+    }
+
+    /// The values of this figure, one a run; none if there is no such figure or server.
+    pub fn figure(&self, server: &str, name: &str) -> Vec<f64> {
+        let first = self.runs.first().map_or(&[][..], |run| &run.figures[..]);
+        match first.iter().position(|figure| figure.name == name) {
+            Some(index) => self.values(server, index),
+            None => Vec::new(),
+        }
+    }
+
     /// In the order of their first runs.
-    fn servers(&self) -> Vec<&'static str> {
+    pub fn servers(&self) -> Vec<&'static str> {
         let mut servers = Vec::new();
         for run in &self.runs {
             if !servers.contains(&run.server) {
@@ -295,6 +312,7 @@ mod tests {
             left_out: vec![LeftOut {
                 server: "nats",
                 reason: "it keeps nothing".into(),
+                failed: false,
             }],
         };
         let text = report.tables();

@@ -5,9 +5,12 @@ use std::fmt;
 /// A median between the lowest and the highest value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spread {
-    lowest: f64,
-    median: f64,
-    highest: f64,
+    /// NaN, like the others, if there are no values.
+    pub lowest: f64,
+    /// The middle one, or the mean of the middle two.
+    pub median: f64,
+    /// The highest.
+    pub highest: f64,
 }
 
 impl Spread {

@@ -126,6 +126,30 @@ fn churn_is_answered() {
 }
 
 #[test]
+fn a_celebrity_does_not_keep_its_bystander_waiting_forever() {
+    let report = report("celebrity --watchers 300 --beside 3 --rate 500 --changes 3");
+    figures(&report, "celebrity's last watcher ms");
+    figures(&report, "beside p50 ms");
+}
+
+#[test]
+fn growth_gives_a_table_and_a_picture_for_each_series() {
+    let folder = std::env::temp_dir().join(format!("tim-presence-load-plots-{}", std::process::id()));
+    let output = load(&format!(
+        "growth --series connections --connections-max 300 --seconds 0.1 --servers floor-batch --rounds 1 --plots {}",
+        folder.display()
+    ));
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{error}");
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(table.contains("| server | 100 | 300 |"), "{table}");
+    let picture = std::fs::read_to_string(folder.join("connections.svg")).expect("written");
+    std::fs::remove_dir_all(&folder).expect("it is ours");
+    // Two points, and the legend.
+    assert_eq!(picture.matches("class=\"f0\"").count(), 3, "{picture}");
+}
+
+#[test]
 fn a_server_that_does_not_start_fails_the_run_and_is_named() {
     let output = load("fan-out --servers ours --server-binary /nonexistent --rounds 1 --seconds 0.1");
     let error = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -18,7 +18,7 @@ pub mod xmpp;
 /// A protocol that carries presence, or what is used for it.
 ///
 /// Methods that write a request return how many [`Event::Done`] will answer it (0: the protocol acknowledges nothing).
-pub trait Dialect {
+pub trait Dialect: Sync {
     /// The first bytes of a connection. [`Event::LoggedIn`] tells when the server accepted the login.
     fn log_in(&self, session: &mut Session, out: &mut BytesMut);
 

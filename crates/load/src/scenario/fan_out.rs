@@ -49,6 +49,10 @@ impl FanOut {
         self.watchers * if self.shared { 1 } else { self.publishers }
     }
 
+    fn watched_by_each(&self) -> usize {
+        if self.shared { self.publishers } else { 1 }
+    }
+
     /// Whom watcher number `index` watches.
     fn watched_by(&self, index: usize) -> Vec<u32> {
         if self.shared {
@@ -142,7 +146,7 @@ struct Flow<'a> {
     completed: Vec<u64>,
     /// Per publisher and slot of its window: how many watchers have that change, and when it left.
     under_way: Vec<Vec<(usize, Instant)>>,
-    /// Per connection and publisher: the last change delivered, and its version.
+    /// Per connection and publisher it watches: the last change delivered, and its version.
     last: Vec<(u64, u64)>,
     delivered: u64,
     /// From sending a change to the last watcher.
@@ -160,7 +164,7 @@ impl<'a> Flow<'a> {
             sent: vec![0; parameters.publishers],
             completed: vec![0; parameters.publishers],
             under_way: vec![vec![(0, now); parameters.window]; parameters.publishers],
-            last: vec![(0, 0); connections * parameters.publishers],
+            last: vec![(0, 0); connections * parameters.watched_by_each()],
             delivered: 0,
             latencies: Vec::new(),
             next_publisher: 0,
@@ -252,7 +256,8 @@ impl<'a> Flow<'a> {
 
     fn count(&mut self, connection: usize, status: Status) {
         let publisher = status.user as usize;
-        let (sequence, version) = &mut self.last[connection * self.parameters.publishers + publisher];
+        let watched_by_each = self.parameters.watched_by_each();
+        let (sequence, version) = &mut self.last[connection * watched_by_each + publisher % watched_by_each];
         if status.sequence != *sequence + 1 || (status.version <= *version && status.version != 0) {
             self.mistake = Some(format!(
                 "connection {connection} heard change {} (version {}) of {publisher} after {sequence} (version {version})",

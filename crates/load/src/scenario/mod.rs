@@ -9,6 +9,7 @@ use crate::progress::{Patience, Progress};
 use crate::report::Figure;
 use crate::served::{Relations, ServerProcess};
 
+pub mod celebrity;
 pub mod churn;
 pub mod fan_out;
 pub mod idle;

@@ -23,7 +23,7 @@ static void closed_after(const void *bytes, size_t length, const char *reason) {
     check_alive(server);
 }
 
-CASE(a_wrong_preface, "an HTTP request") { closed_after("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 37, "preface"); }
+CASE(a_wrong_preface, "an HTTP request") { closed_after("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 35, "preface"); }
 
 CASE(a_preface_of_another_version, "TIMP and 2") { closed_after("TIMP\x02", 5, "preface"); }
 

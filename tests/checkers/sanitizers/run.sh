@@ -69,6 +69,7 @@ echo "$mode: each planted mistake was found"
 "$build/checkers/cycles" 20
 "$build/examples_c/01_hello" >/dev/null
 
-# ---- the C tests; their processes end with clients alive, without a leak check ----
+# ---- the C tests: without a leak check, since they end with clients alive. What measures the server is not for here ----
+ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0"
 cd "$build"
-ctest --output-on-failure --no-tests=error -j "${JOBS:-2}" -R "^(${chosen#|})\\." --timeout 300
+ctest --output-on-failure --no-tests=error -j "${JOBS:-2}" -R "^(${chosen#|})\\." -E 'valgrind|never_reads_is_cut' --timeout 300

@@ -16,10 +16,24 @@ pub(crate) trait Keyed {
 /// See the module. At most one value a user.
 pub(crate) struct KeyedSlab<T> {
     values: Slab<Box<T>>,
-    places: HashTable<u32>,
+    places: HashTable<Entry>,
     /// Keyed anew in each process: users choose their names.
     hasher: RandomState,
 }
+
+/// Where a value is, and enough of its key's hash to tell it from nearly all others without a look at it.
+struct Entry {
+    mark: u32,
+    place: u32,
+}
+
+/// The bits of a hash that the table itself looks at least.
+fn mark_of(hash: u64) -> u32 {
+    (hash >> 24) as u32
+}
+
+/// Values that are fetched from memory at one time: as many as the nearest cache holds with what they lead to.
+const FETCHED_AT_ONCE: usize = 64;
 
 impl<T: Keyed> KeyedSlab<T> {
     pub(crate) fn new() -> KeyedSlab<T> {
@@ -36,16 +50,73 @@ impl<T: Keyed> KeyedSlab<T> {
         debug_assert!(self.id_of(value.key()).is_none(), "at most one value a user");
         let id = self.values.insert(Box::new(value));
         let (values, hasher) = (&self.values, &self.hasher);
-        self.places.insert_unique(hash, id.place(), |place| {
-            values.at(*place).map_or(0, |value| hasher.hash_one(value.key()))
+        let entry = Entry {
+            mark: mark_of(hash),
+            place: id.place(),
+        };
+        self.places.insert_unique(hash, entry, |entry| {
+            values
+                .at(entry.place)
+                .map_or(0, |value| hasher.hash_one(value.key()))
         });
         id
     }
 
     pub(crate) fn id_of(&self, key: &UserKey) -> Option<Id> {
         let hash = self.hasher.hash_one(key);
-        let is_it = |place: &u32| self.values.at(*place).is_some_and(|value| value.key() == key);
-        self.values.id_at(*self.places.find(hash, is_it)?)
+        let is_it = |entry: &Entry| {
+            entry.mark == mark_of(hash)
+                && self
+                    .values
+                    .at(entry.place)
+                    .is_some_and(|value| value.key() == key)
+        };
+        self.values.id_at(self.places.find(hash, is_it)?.place)
+    }
+
+    /// The values of many users, in their order, each given to `use_it`. Where [`KeyedSlab::of`] waits for one user's
+    /// memory after the other, here all of a batch is on its way at one time: each step below is done for the whole
+    /// batch before the next, and none depends on another user's. `reach` reads what `use_it` will need.
+    pub(crate) fn of_each(
+        &self,
+        keys: impl Iterator<Item = UserKey>,
+        reach: impl Fn(&T) -> u8,
+        mut use_it: impl FnMut(Option<&T>),
+    ) {
+        let mut keys = keys.peekable();
+        let mut batch = Vec::with_capacity(FETCHED_AT_ONCE);
+        let mut places = Vec::with_capacity(FETCHED_AT_ONCE);
+        let mut found = Vec::with_capacity(FETCHED_AT_ONCE);
+        while keys.peek().is_some() {
+            batch.clear();
+            batch.extend(
+                keys.by_ref()
+                    .take(FETCHED_AT_ONCE)
+                    .map(|key| (key, self.hasher.hash_one(key))),
+            );
+            places.clear();
+            places.extend(batch.iter().map(|(_, hash)| {
+                let entry = self.places.find(*hash, |entry| entry.mark == mark_of(*hash));
+                entry.map(|entry| entry.place)
+            }));
+            found.clear();
+            found.extend(places.iter().map(|place| self.at((*place)?)));
+            // Only so that they are read.
+            std::hint::black_box(
+                found
+                    .iter()
+                    .flatten()
+                    .fold(0, |all, value| all ^ value.key().user.as_bytes().len() as u8),
+            );
+            std::hint::black_box(found.iter().flatten().fold(0, |all, value| all ^ reach(value)));
+            for ((key, _), value) in batch.iter().zip(&found) {
+                // Who shares the mark of another is looked for again.
+                match value {
+                    Some(value) if value.key() != key => use_it(self.of(key)),
+                    value => use_it(*value),
+                }
+            }
+        }
     }
 
     pub(crate) fn of(&self, key: &UserKey) -> Option<&T> {
@@ -77,7 +148,7 @@ impl<T: Keyed> KeyedSlab<T> {
     pub(crate) fn remove(&mut self, id: Id) -> Option<T> {
         let value = self.values.remove(id)?;
         let hash = self.hasher.hash_one(value.key());
-        if let Ok(entry) = self.places.find_entry(hash, |place| *place == id.place()) {
+        if let Ok(entry) = self.places.find_entry(hash, |entry| entry.place == id.place()) {
             entry.remove();
         }
         Some(*value)
@@ -125,6 +196,16 @@ mod tests {
             assert_eq!(users.id_of(&key(number)), is_there.then_some(*id));
             assert_eq!(users.of(&key(number)).is_some(), is_there);
         }
+        let mut each = Vec::new();
+        users.of_each(
+            (0..1_000).rev().map(key),
+            |value| value.1 as u8,
+            |value| each.push(value.map(|value| value.1)),
+        );
+        assert!(
+            each.into_iter()
+                .eq((0..1_000).rev().map(|number| (number % 2 == 1).then_some(number)))
+        );
         assert_eq!(users.len(), 500);
         let again = users.insert((key(0), 7));
         assert_eq!(users.of_mut(&key(0)).map(|value| value.1), Some(7));

@@ -1,6 +1,7 @@
 //! Names: apps, users, devices, sessions, connections. A value of these types is well-formed by construction.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// An application: a tenant of the server (R1.1). Above 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,7 +31,7 @@ impl fmt::Display for AppId {
 pub const USER_ID_BYTES_MAX: usize = 32;
 
 /// An account's name: 1 to 32 bytes of printable ASCII (R1.2). Inline, no allocation.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UserId {
     bytes: [u8; USER_ID_BYTES_MAX],
     len: u8,
@@ -59,7 +60,22 @@ impl UserId {
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.bytes[..usize::from(self.len)]).expect("ASCII by construction")
+        std::str::from_utf8(self.as_bytes()).expect("ASCII by construction")
+    }
+
+    /// The text's bytes: ASCII.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+/// Of the text alone, not of the room beside it: most names are short, and they are hashed wherever they are looked up.
+impl Hash for UserId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(self.as_bytes());
+        // As for a `str`: no name is the beginning of another and what follows it.
+        state.write_u8(0xff);
     }
 }
 

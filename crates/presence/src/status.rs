@@ -1,5 +1,7 @@
 //! What others may see of a user: common status, custom status, since when, at which version, why.
 
+use std::sync::Arc;
+
 use crate::time::Wall;
 
 /// The common status (R2).
@@ -99,8 +101,9 @@ impl Version {
 pub const VERSION_MAX: Version = Version((1 << 53) - 1);
 
 /// A custom status: UTF-8 without U+0000, of bounded length (R3.1). Empty: none. Checked by [`CustomStatus::new`].
+/// Clones share the text: whoever asks for many users' presences copies none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CustomStatus(Box<str>);
+pub struct CustomStatus(Option<Arc<str>>);
 
 /// Why a text cannot be a custom status (R3.1, 6017).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,19 +126,19 @@ impl CustomStatus {
         if text.contains('\0') {
             return Err(InvalidCustomStatus::HasNul);
         }
-        Ok(CustomStatus(text.into()))
+        Ok(CustomStatus((!text.is_empty()).then(|| text.into())))
     }
 
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_deref().unwrap_or_default()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 }
 

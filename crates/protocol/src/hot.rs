@@ -8,7 +8,7 @@ use prost::Message as _;
 use prost::encoding::{encode_varint, encoded_len_varint};
 
 use crate::conversion;
-use crate::message::{Reply, UserStatus};
+use crate::message::{Reply, StatusRef, UserStatus};
 
 /// `ServerFrame.reply`.
 const FRAME_REPLY: u8 = 1;
@@ -24,29 +24,34 @@ const REPLY_EVICTED: u8 = 6;
 const REPLY_LOGIN: u8 = 7;
 
 pub(crate) fn change_frame(user: &UserId, presence: &Presence) -> Bytes {
-    let status = StatusFields::of_presence(user, presence);
+    // Platforms only in answers (R1.4).
+    let status = StatusFields::of_presence(user, presence, 0);
     let push_len = delimited_len(status.len());
     let frame_len = delimited_len(push_len);
     let mut buffer = BytesMut::with_capacity(encoded_len_varint(frame_len as u64) + frame_len);
     encode_varint(frame_len as u64, &mut buffer);
     put_header(FRAME_PUSH, push_len, &mut buffer);
-    put_header(PUSH_CHANGES, status.len(), &mut buffer);
-    status.put(&mut buffer);
+    status.put(PUSH_CHANGES, &mut buffer);
     buffer.freeze()
 }
 
 pub(crate) fn append_push(changes: &[UserStatus], buffer: &mut BytesMut) {
-    begin_frame(FRAME_PUSH, statuses_len(changes), buffer);
-    put_statuses(PUSH_CHANGES, changes, buffer);
+    let statuses = changes.iter().map(StatusFields::of_message);
+    begin_frame(FRAME_PUSH, statuses_len(statuses.clone()), buffer);
+    statuses.for_each(|status| status.put(PUSH_CHANGES, buffer));
 }
 
-pub(crate) fn append_reply(reply: &Reply, buffer: &mut BytesMut) {
+/// The users are those of `reply`, then `users`.
+pub(crate) fn append_reply(reply: &Reply, users: &[StatusRef<'_>], buffer: &mut BytesMut) {
     let login = reply.login.as_ref().map(conversion::login_reply_to_wire);
+    let owned = reply.users.iter().map(StatusFields::of_message);
+    let borrowed = users.iter().map(StatusFields::of_reference);
     let length = number_len(reply.request_id)
         + number_len(signed(reply.code))
-        + text_len(&reply.message)
+        + text_len(reply.message.as_bytes())
         + number_len(u64::from(reply.retry_after_ms))
-        + statuses_len(&reply.users)
+        + statuses_len(owned.clone())
+        + statuses_len(borrowed.clone())
         + reply
             .evicted
             .iter()
@@ -56,11 +61,14 @@ pub(crate) fn append_reply(reply: &Reply, buffer: &mut BytesMut) {
             .as_ref()
             .map_or(0, |login| delimited_len(login.encoded_len()));
     begin_frame(FRAME_REPLY, length, buffer);
-    put_number(1, reply.request_id, buffer);
-    put_number(2, signed(reply.code), buffer);
-    put_text(3, &reply.message, buffer);
-    put_number(4, u64::from(reply.retry_after_ms), buffer);
-    put_statuses(REPLY_USERS, &reply.users, buffer);
+    let mut head = Gathered::default();
+    head.put_number(1, reply.request_id);
+    head.put_number(2, signed(reply.code));
+    head.put_text(3, reply.message.as_bytes(), buffer);
+    head.put_number(4, u64::from(reply.retry_after_ms));
+    head.flush(buffer);
+    owned.for_each(|status| status.put(REPLY_USERS, buffer));
+    borrowed.for_each(|status| status.put(REPLY_USERS, buffer));
     for id in &reply.evicted {
         put_header(REPLY_EVICTED, id.len(), buffer);
         buffer.put_slice(id.as_bytes());
@@ -73,10 +81,10 @@ pub(crate) fn append_reply(reply: &Reply, buffer: &mut BytesMut) {
 
 /// The fields of `UserStatus`, borrowed.
 struct StatusFields<'a> {
-    user_id: &'a str,
+    user_id: &'a [u8],
     code: i32,
     status: i32,
-    custom_status: &'a str,
+    custom_status: &'a [u8],
     version: u64,
     since_ms: i64,
     reason: i32,
@@ -84,29 +92,49 @@ struct StatusFields<'a> {
 }
 
 impl<'a> StatusFields<'a> {
-    fn of_presence(user: &'a UserId, presence: &'a Presence) -> StatusFields<'a> {
+    fn of_presence(user: &'a UserId, presence: &'a Presence, platforms: u32) -> StatusFields<'a> {
         StatusFields {
-            user_id: user.as_str(),
+            user_id: user.as_bytes(),
             code: 0,
             status: presence.status as i32,
-            custom_status: presence.custom.as_str(),
+            custom_status: presence.custom.as_str().as_bytes(),
             version: presence.version.0,
             since_ms: presence.since.0,
             reason: presence.reason as i32,
-            platforms: 0, // only in answers (R1.4)
+            platforms,
         }
     }
 
     fn of_message(user: &'a UserStatus) -> StatusFields<'a> {
         StatusFields {
-            user_id: &user.user_id,
+            user_id: user.user_id.as_bytes(),
             code: user.code,
             status: user.status,
-            custom_status: &user.custom_status,
+            custom_status: user.custom_status.as_bytes(),
             version: user.version,
             since_ms: user.since_ms,
             reason: user.reason,
             platforms: user.platforms,
+        }
+    }
+
+    fn of_reference(user: &'a StatusRef<'a>) -> StatusFields<'a> {
+        match user {
+            StatusRef::Found {
+                user,
+                presence,
+                platforms,
+            } => StatusFields::of_presence(user, presence, *platforms),
+            StatusRef::Plain { user_id, code } => StatusFields {
+                user_id: user_id.as_bytes(),
+                code: *code,
+                status: 0,
+                custom_status: &[],
+                version: 0,
+                since_ms: 0,
+                reason: 0,
+                platforms: 0,
+            },
         }
     }
 
@@ -121,30 +149,82 @@ impl<'a> StatusFields<'a> {
             + number_len(u64::from(self.platforms))
     }
 
-    fn put(&self, buffer: &mut BytesMut) {
-        put_text(1, self.user_id, buffer);
-        put_number(2, signed(self.code), buffer);
-        put_number(3, signed(self.status), buffer);
-        put_text(4, self.custom_status, buffer);
-        put_number(5, self.version, buffer);
-        put_number(6, self.since_ms as u64, buffer);
-        put_number(7, signed(self.reason), buffer);
-        put_number(8, u64::from(self.platforms), buffer);
+    /// As field `tag` of a message.
+    fn put(&self, tag: u8, buffer: &mut BytesMut) {
+        let mut gathered = Gathered::default();
+        gathered.put_header(tag, self.len());
+        gathered.put_text(1, self.user_id, buffer);
+        gathered.put_number(2, signed(self.code));
+        gathered.put_number(3, signed(self.status));
+        gathered.put_text(4, self.custom_status, buffer);
+        gathered.put_number(5, self.version);
+        gathered.put_number(6, self.since_ms as u64);
+        gathered.put_number(7, signed(self.reason));
+        gathered.put_number(8, u64::from(self.platforms));
+        gathered.flush(buffer);
     }
 }
 
-fn statuses_len(users: &[UserStatus]) -> usize {
-    users
-        .iter()
-        .map(|user| delimited_len(StatusFields::of_message(user).len()))
-        .sum()
+fn statuses_len<'a>(statuses: impl Iterator<Item = StatusFields<'a>>) -> usize {
+    statuses.map(|status| delimited_len(status.len())).sum()
 }
 
-fn put_statuses(tag: u8, users: &[UserStatus], buffer: &mut BytesMut) {
-    for user in users {
-        let fields = StatusFields::of_message(user);
-        put_header(tag, fields.len(), buffer);
-        fields.put(buffer);
+/// Numbers and headers on their way to a buffer, which is asked for room once for all that stand together.
+struct Gathered {
+    bytes: [u8; GATHERED_BYTES_MAX],
+    len: usize,
+}
+
+/// A header and six numbers, of at most ten bytes and a tag each: the most that stands together, in a `UserStatus`
+/// without texts.
+const GATHERED_BYTES_MAX: usize = 7 * 11;
+
+impl Default for Gathered {
+    fn default() -> Gathered {
+        Gathered {
+            bytes: [0; GATHERED_BYTES_MAX],
+            len: 0,
+        }
+    }
+}
+
+impl Gathered {
+    fn put_byte(&mut self, byte: u8) {
+        self.bytes[self.len] = byte;
+        self.len += 1;
+    }
+
+    fn put_varint(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.put_byte(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.put_byte(number as u8);
+    }
+
+    fn put_number(&mut self, tag: u8, number: u64) {
+        if number != 0 {
+            self.put_byte(tag << 3 | WIRE_VARINT);
+            self.put_varint(number);
+        }
+    }
+
+    fn put_header(&mut self, tag: u8, length: usize) {
+        self.put_byte(tag << 3 | WIRE_DELIMITED);
+        self.put_varint(length as u64);
+    }
+
+    fn put_text(&mut self, tag: u8, text: &[u8], buffer: &mut BytesMut) {
+        if !text.is_empty() {
+            self.put_header(tag, text.len());
+            self.flush(buffer);
+            buffer.put_slice(text);
+        }
+    }
+
+    fn flush(&mut self, buffer: &mut BytesMut) {
+        buffer.put_slice(&self.bytes[..self.len]);
+        self.len = 0;
     }
 }
 
@@ -174,7 +254,7 @@ fn number_len(number: u64) -> usize {
     }
 }
 
-fn text_len(text: &str) -> usize {
+fn text_len(text: &[u8]) -> usize {
     if text.is_empty() {
         0
     } else {
@@ -184,20 +264,6 @@ fn text_len(text: &str) -> usize {
 
 fn delimited_len(length: usize) -> usize {
     1 + encoded_len_varint(length as u64) + length
-}
-
-fn put_number(tag: u8, number: u64, buffer: &mut BytesMut) {
-    if number != 0 {
-        buffer.put_u8(tag << 3 | WIRE_VARINT);
-        encode_varint(number, buffer);
-    }
-}
-
-fn put_text(tag: u8, text: &str, buffer: &mut BytesMut) {
-    if !text.is_empty() {
-        put_header(tag, text.len(), buffer);
-        buffer.put_slice(text.as_bytes());
-    }
 }
 
 fn put_header(tag: u8, length: usize, buffer: &mut BytesMut) {
@@ -240,9 +306,20 @@ mod tests {
 
     #[test]
     fn the_bytes_are_those_of_the_generated_types() {
-        let mut buffer = BytesMut::new();
-        append_push(&users(), &mut buffer);
-        assert_as_generated(&buffer);
+        let largest = UserStatus {
+            code: -1,
+            status: -1,
+            version: u64::MAX,
+            since_ms: -1,
+            reason: -1,
+            platforms: u32::MAX,
+            ..UserStatus::default()
+        };
+        for users in [users(), vec![largest]] {
+            let mut buffer = BytesMut::new();
+            append_push(&users, &mut buffer);
+            assert_as_generated(&buffer);
+        }
         for users in [Vec::new(), users()] {
             let login = LoginReply {
                 session: SessionId(1),
@@ -266,7 +343,7 @@ mod tests {
                 login: Some(login),
             };
             let mut buffer = BytesMut::new();
-            append_reply(&reply, &mut buffer);
+            append_reply(&reply, &[], &mut buffer);
             assert_as_generated(&buffer);
         }
     }

@@ -8,6 +8,7 @@ mod conversion;
 pub mod errors;
 pub mod frame;
 mod hot;
+mod id_list;
 pub mod message;
 pub mod user_sig;
 #[rustfmt::skip] // as generated

@@ -1,11 +1,12 @@
 //! The messages as the client and the node speak them, and their way to and from bytes.
 
 use bytes::{Bytes, BytesMut};
+use presence::gates::Call;
 use presence::ids::{SessionId, UserId};
 use presence::status::{Presence, Version};
 use prost::Message as _;
 
-use crate::{conversion, frame, hot, wire};
+use crate::{conversion, frame, hot, id_list, wire};
 
 /// What a client asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +53,20 @@ pub enum Request {
     },
     /// A body this version does not know: answered with 7013.
     Unknown,
+}
+
+/// What a client asks, as a server reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Incoming<'a> {
+    /// One of the calls that name many users, as encoders write it: the ids are where they stand in the frame.
+    Call {
+        /// Which.
+        call: Call,
+        /// As the caller gave them.
+        user_ids: Vec<&'a str>,
+    },
+    /// Any other request; and such a call, too, where it is encoded in an unusual way.
+    Request(Request),
 }
 
 /// See `Login` in presence.proto. Its `Debug` does not show the UserSig.
@@ -199,6 +214,38 @@ pub struct UserStatus {
     pub platforms: u32,
 }
 
+/// A [`UserStatus`] to be written, borrowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusRef<'a> {
+    /// As [`UserStatus::found`].
+    Found {
+        /// Who.
+        user: &'a UserId,
+        /// What it shows.
+        presence: &'a Presence,
+        /// Bits of the platforms online.
+        platforms: u32,
+    },
+    /// No presence: as [`UserStatus::failed`], or with code 0 a user who is named without what it shows.
+    Plain {
+        /// As it was asked for.
+        user_id: &'a str,
+        /// 0 or a code of the table.
+        code: i32,
+    },
+}
+
+impl StatusRef<'_> {
+    /// 0 or a code of the table.
+    #[must_use]
+    pub fn code(&self) -> i32 {
+        match self {
+            StatusRef::Found { .. } => 0,
+            StatusRef::Plain { code, .. } => *code,
+        }
+    }
+}
+
 impl UserStatus {
     /// A success: what `user` shows, and the platforms it is online on (0 in a change, R1.4).
     #[must_use]
@@ -254,10 +301,23 @@ pub fn decode_request(body: &[u8]) -> Result<(u64, Request), DecodeError> {
         .map_err(decode_error)
 }
 
+/// As [`decode_request`], and without a copy of the ids where a request names many users.
+pub fn read_request(body: &[u8]) -> Result<(u64, Incoming<'_>), DecodeError> {
+    if let Some((request_id, call, user_ids)) = id_list::read(body) {
+        return Ok((request_id, Incoming::Call { call, user_ids }));
+    }
+    decode_request(body).map(|(request_id, request)| (request_id, Incoming::Request(request)))
+}
+
+/// Appends a reply as a frame. Its users are `users`, after those in `reply` itself.
+pub fn encode_reply(reply: &Reply, users: &[StatusRef<'_>], buffer: &mut BytesMut) {
+    hot::append_reply(reply, users, buffer);
+}
+
 /// Appends a server's message as a frame. [`ServerMessage::Unknown`] is only ever received and appends nothing.
 pub fn encode_server(message: &ServerMessage, buffer: &mut BytesMut) {
     match message {
-        ServerMessage::Reply(reply) => hot::append_reply(reply, buffer),
+        ServerMessage::Reply(reply) => hot::append_reply(reply, &[], buffer),
         ServerMessage::Push(changes) => hot::append_push(changes, buffer),
         ServerMessage::SubscriptionsChanged(changed) => {
             frame::append(&conversion::subscriptions_changed_frame(changed), buffer);

@@ -1,6 +1,7 @@
 //! Messages: what is encoded decodes to the same, and what this version does not know is survived.
 
 use bytes::BytesMut;
+use presence::gates::Call;
 use presence::ids::{SessionId, UserId};
 use presence::status::{CustomStatus, Presence, Reason, Status, Version};
 use presence::time::Wall;
@@ -220,6 +221,75 @@ proptest! {
         encode_server(&push, &mut buffer);
         prop_assert_eq!(&shared[..], &buffer[..]);
         prop_assert_eq!(decode_server(body(&shared)), Ok(push));
+    }
+
+    #[test]
+    fn a_reply_of_borrowed_users_is_that_of_owned_ones(
+        users in vec(("[ -~]{1,32}", presence(), any::<u32>(), option::of(any::<i32>())), 0..20),
+        evicted in ids(),
+    ) {
+        let users: Vec<_> = users
+            .into_iter()
+            .map(|(id, presence, platforms, code)| (UserId::new(&id).unwrap(), presence, platforms, code))
+            .collect();
+        let borrowed: Vec<StatusRef<'_>> = users
+            .iter()
+            .map(|(user, presence, platforms, code)| match code {
+                Some(code) => StatusRef::Plain { user_id: user.as_str(), code: *code },
+                None => StatusRef::Found { user, presence, platforms: *platforms },
+            })
+            .collect();
+        let owned = users
+            .iter()
+            .map(|(user, presence, platforms, code)| match code {
+                Some(code) => UserStatus::failed(user.as_str(), *code),
+                None => UserStatus::found(user, presence, *platforms),
+            })
+            .collect();
+        let reply = Reply { request_id: 7, evicted, ..Reply::default() };
+        let mut buffer = BytesMut::new();
+        encode_reply(&reply, &borrowed, &mut buffer);
+        let mut expected = BytesMut::new();
+        encode_server(&ServerMessage::Reply(Reply { users: owned, ..reply }), &mut expected);
+        prop_assert_eq!(buffer, expected);
+    }
+
+    #[test]
+    fn ids_read_in_the_frame_are_those_decoded_from_it(
+        request_id in 1u64..,
+        request in request(),
+        damage in option::of((any::<prop::sample::Index>(), 0u8..8)),
+    ) {
+        let mut buffer = BytesMut::new();
+        encode_request(request_id, &request, &mut buffer);
+        let mut body = body(&buffer).to_vec();
+        if let Some((at, bit)) = damage {
+            let at = at.index(body.len());
+            body[at] ^= 1 << bit;
+        }
+        let read = read_request(&body);
+        let is_call = matches!(
+            request,
+            Request::GetUserStatus { .. } | Request::Subscribe { .. } | Request::Unsubscribe { .. }
+        );
+        let is_short = |id: &&str| id.len() < 128;
+        if let Ok((_, Incoming::Call { user_ids, .. })) = &read {
+            prop_assert!(user_ids.iter().all(is_short));
+        } else {
+            prop_assert!(!is_call || damage.is_some() || body.iter().any(|byte| *byte >= 0x80));
+        }
+        let owned = read.map(|(request_id, incoming)| (request_id, match incoming {
+            Incoming::Request(request) => request,
+            Incoming::Call { call, user_ids } => {
+                let user_ids = user_ids.into_iter().map(str::to_owned).collect();
+                match call {
+                    Call::Query => Request::GetUserStatus { user_ids },
+                    Call::Subscribe => Request::Subscribe { user_ids },
+                    Call::Unsubscribe => Request::Unsubscribe { user_ids },
+                }
+            }
+        }));
+        prop_assert_eq!(owned, decode_request(&body));
     }
 
     #[test]

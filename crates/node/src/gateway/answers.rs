@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use presence::ids::{UserId, UserKey};
+use presence::status::Presence;
 use presence::subscriptions::ListChange;
 use presence_protocol::errors::code;
-use presence_protocol::message::{Reply, ServerMessage, SubscriptionsChanged, UserStatus};
+use presence_protocol::message::{Reply, ServerMessage, StatusRef, SubscriptionsChanged};
 
 use super::connection::Phase;
 use super::pending::{Asker, Devices, Known, Named, Pending};
-use super::requests::{per_user, users_of};
+use super::requests::{frame_per_user, users_of};
 use super::texts;
 use crate::engine::{Answer, Command, Output, Snapshot, Tag};
 use crate::event_loop::Loop;
@@ -129,8 +130,7 @@ impl<T: Transport> Loop<T> {
             }
             (Pending::Renew { asker, .. }, answer) => self.reply(asker.connection, simple(asker, &answer)),
             (Pending::Query { asker, named }, Answer::Users(snapshots)) => {
-                let users = statuses(&named, &snapshots);
-                self.reply(asker.connection, per_user(asker.request_id, users));
+                self.reply_per_user(asker, &statuses(&named, &snapshots));
             }
             (Pending::Query { asker, .. }, answer) => self.reply(asker.connection, simple(asker, &answer)),
             (Pending::SubscribeWatch { asker, user, named }, answer) => {
@@ -148,9 +148,9 @@ impl<T: Transport> Loop<T> {
                 self.subscribed(asker, user, &named, &platforms, &answer);
             }
             (Pending::Unsubscribe { asker, user, named }, Answer::List { change, generation }) => {
-                let users = named.iter().map(plain).collect();
+                let users: Vec<StatusRef<'_>> = named.iter().map(plain).collect();
                 self.apply(user, &change);
-                self.reply(asker.connection, per_user(asker.request_id, users));
+                self.reply_per_user(asker, &users);
                 self.tell_list(user, &change, generation);
             }
             (Pending::Unsubscribe { asker, .. }, answer) => {
@@ -235,10 +235,7 @@ impl<T: Transport> Loop<T> {
             .collect();
         if found.is_empty() {
             self.release_all(user, &users);
-            self.reply(
-                asker.connection,
-                per_user(asker.request_id, statuses(&named, &snapshots)),
-            );
+            self.reply_per_user(asker, &statuses(&named, &snapshots));
             return;
         }
         let platforms = snapshots
@@ -273,26 +270,27 @@ impl<T: Transport> Loop<T> {
             return;
         };
         self.apply(user, change);
-        let snapshots: Vec<Option<Snapshot>> = users
+        let mut platforms = platforms.iter();
+        let statuses: Vec<StatusRef<'_>> = named
             .iter()
-            .zip(platforms)
-            .map(|(id, platforms)| {
-                let presence = self
-                    .hub
-                    .presence(&UserKey {
-                        app: user.app,
-                        user: *id,
-                    })?
-                    .clone();
-                Some(Snapshot {
-                    presence,
-                    platforms: (*platforms)?,
-                })
+            .map(|name| {
+                let Named::User(id) = name else {
+                    return plain(name);
+                };
+                let key = UserKey {
+                    app: user.app,
+                    user: *id,
+                };
+                let platforms = platforms.next().copied().flatten();
+                status(
+                    id,
+                    platforms.and_then(|bits| Some((self.hub.presence(&key)?, bits))),
+                )
             })
             .collect();
         let evicted = change.evicted.iter().map(|id| id.as_str().to_owned()).collect();
-        let reply = per_user(asker.request_id, statuses(named, &snapshots));
-        self.reply(asker.connection, Reply { evicted, ..reply });
+        let frame = frame_per_user(asker.request_id, &statuses, evicted);
+        self.send_bytes(asker.connection, frame);
         self.tell_list(user, change, *generation);
         self.tell_other_devices(asker, user, &change.added);
         self.release_all(user, &users);
@@ -396,8 +394,8 @@ impl<T: Transport> Loop<T> {
                 },
             );
         } else {
-            let users = named.iter().map(plain).collect();
-            self.reply(asker.connection, Reply { users, ..done(asker) });
+            let users: Vec<StatusRef<'_>> = named.iter().map(plain).collect();
+            self.reply_per_user(asker, &users);
         }
     }
 
@@ -606,27 +604,45 @@ fn simple(asker: Asker, answer: &Answer) -> Reply {
 }
 
 /// A user without what it shows.
-fn plain(named: &Named) -> UserStatus {
+fn plain(named: &Named) -> StatusRef<'_> {
     match named {
-        Named::User(user) => UserStatus {
-            user_id: user.as_str().to_owned(),
-            ..UserStatus::default()
+        Named::User(user) => StatusRef::Plain {
+            user_id: user.as_str(),
+            code: code::OK,
         },
-        Named::Refused { id, code } => UserStatus::failed(id, *code),
+        Named::Refused { id, code } => StatusRef::Plain {
+            user_id: id,
+            code: *code,
+        },
+    }
+}
+
+/// A user with what it shows and the platforms it is online on; `None`: it has no account.
+fn status<'a>(user: &'a UserId, shown: Option<(&'a Presence, u32)>) -> StatusRef<'a> {
+    match shown {
+        Some((presence, platforms)) => StatusRef::Found {
+            user,
+            presence,
+            platforms,
+        },
+        None => StatusRef::Plain {
+            user_id: user.as_str(),
+            code: code::ACCOUNT_NOT_FOUND,
+        },
     }
 }
 
 /// R4.3: everyone who was named, in that order. `snapshots` are those of the users among them.
-fn statuses(named: &[Named], snapshots: &[Option<Snapshot>]) -> Vec<UserStatus> {
+fn statuses<'a>(named: &'a [Named], snapshots: &'a [Option<Snapshot>]) -> Vec<StatusRef<'a>> {
     let mut snapshots = snapshots.iter();
     named
         .iter()
         .map(|name| match name {
-            Named::User(user) => match snapshots.next().and_then(Option::as_ref) {
-                Some(found) => UserStatus::found(user, &found.presence, found.platforms),
-                None => UserStatus::failed(user.as_str(), code::ACCOUNT_NOT_FOUND),
-            },
-            Named::Refused { id, code } => UserStatus::failed(id, *code),
+            Named::User(user) => {
+                let snapshot = snapshots.next().and_then(Option::as_ref);
+                status(user, snapshot.map(|found| (&found.presence, found.platforms)))
+            }
+            Named::Refused { .. } => plain(name),
         })
         .collect()
 }

@@ -1,12 +1,13 @@
 //! The requests of a logged-in connection: checked in the order of R7.1, then given to the engine. What becomes of them
 //! is in `answers`.
 
+use bytes::{Bytes, BytesMut};
 use presence::gates::Call;
 use presence::ids::{ConnectionId, UserId, UserKey};
 use presence::settings::AppSettings;
 use presence::status::CustomStatus;
 use presence_protocol::errors::code;
-use presence_protocol::message::{Reply, Request, UserStatus};
+use presence_protocol::message::{Reply, Request, StatusRef, encode_reply};
 
 use super::connection::Session;
 use super::login::expiry_of;
@@ -59,19 +60,13 @@ impl<T: Transport> Loop<T> {
                 }
             }
             Request::GetUserStatus { user_ids } => {
-                if let Some(named) = self.admit(asker, session, Call::Query, &user_ids, &settings) {
-                    self.query(asker, user, named);
-                }
+                self.call_of(id, session, request_id, Call::Query, &borrowed(&user_ids));
             }
             Request::Subscribe { user_ids } => {
-                if let Some(named) = self.admit(asker, session, Call::Subscribe, &user_ids, &settings) {
-                    self.subscribe(asker, user, named);
-                }
+                self.call_of(id, session, request_id, Call::Subscribe, &borrowed(&user_ids));
             }
             Request::Unsubscribe { user_ids } => {
-                if let Some(named) = self.admit(asker, session, Call::Unsubscribe, &user_ids, &settings) {
-                    self.unsubscribe(asker, user, named);
-                }
+                self.call_of(id, session, request_id, Call::Unsubscribe, &borrowed(&user_ids));
             }
             Request::GetSubscriptions => {
                 let with_status = reasons_told(&settings).meets(Reasons::SUBSCRIBER);
@@ -111,33 +106,47 @@ impl<T: Transport> Loop<T> {
         }
     }
 
-    /// R7.1, from the plan to the rate. `None`: refused and answered.
-    fn admit(
+    /// A call on users, of an open session: R7.1 from the plan to the rate, then each id.
+    pub(crate) fn call_of(
         &mut self,
-        asker: Asker,
+        id: Id,
         session: Session,
+        request_id: u64,
         call: Call,
-        user_ids: &[String],
-        settings: &AppSettings,
-    ) -> Option<Vec<Named>> {
-        let user = self.hub.locals.get_mut(session.local)?;
-        let ids: Vec<&str> = user_ids.iter().map(String::as_str).collect();
-        match user
+        user_ids: &[&str],
+    ) {
+        let asker = Asker {
+            connection: id,
+            request_id,
+        };
+        let Some(local) = self.hub.locals.get_mut(session.local) else {
+            return;
+        };
+        let user = local.key;
+        let Some(app) = self.apps.get(&user.app) else {
+            return;
+        };
+        let admitted = local
             .gates
-            .admit(call, &user.key.user, &ids, self.now.mono, settings)
-        {
-            Ok(ids) => Some(ids.into_iter().map(named).collect()),
+            .admit(call, &user.user, user_ids, self.now.mono, &app.settings);
+        let named = match admitted {
+            Ok(ids) => ids.into_iter().map(named).collect(),
             Err(refusal) => {
-                self.reply(asker.connection, texts::gate_refused(asker.request_id, refusal));
-                None
+                self.reply(id, texts::gate_refused(request_id, refusal));
+                return;
             }
+        };
+        match call {
+            Call::Query => self.query(asker, user, named),
+            Call::Subscribe => self.subscribe(asker, user, named),
+            Call::Unsubscribe => self.unsubscribe(asker, user, named),
         }
     }
 
     fn query(&mut self, asker: Asker, user: UserKey, named: Vec<Named>) {
         let users = users_of(&named);
         if users.is_empty() {
-            self.reply(asker.connection, per_user(asker.request_id, refusals_of(&named)));
+            self.reply_per_user(asker, &refusals_of(&named));
             return;
         }
         self.ask(
@@ -159,7 +168,7 @@ impl<T: Transport> Loop<T> {
         }
         let users = users_of(&named);
         if users.is_empty() {
-            self.reply(asker.connection, per_user(asker.request_id, refusals_of(&named)));
+            self.reply_per_user(asker, &refusals_of(&named));
             return;
         }
         self.hold_all(user, &users);
@@ -176,12 +185,20 @@ impl<T: Transport> Loop<T> {
         let command = if named.is_empty() {
             Command::ClearSubscriptions { user }
         } else if ids.is_empty() {
-            self.reply(asker.connection, per_user(asker.request_id, refusals_of(&named)));
+            self.reply_per_user(asker, &refusals_of(&named));
             return;
         } else {
             Command::Unsubscribe { user, ids }
         };
         self.ask(Pending::Unsubscribe { asker, user, named }, command);
+    }
+
+    /// R4.3.
+    pub(crate) fn reply_per_user(&mut self, asker: Asker, users: &[StatusRef<'_>]) {
+        self.send_bytes(
+            asker.connection,
+            frame_per_user(asker.request_id, users, Vec::new()),
+        );
     }
 
     /// R5.8: neither plan nor switch nor rate stand before it, since it only puts back what was there.
@@ -275,30 +292,44 @@ pub(crate) fn users_of(named: &[Named]) -> Vec<UserId> {
         .collect()
 }
 
-fn refusals_of(named: &[Named]) -> Vec<UserStatus> {
+fn refusals_of(named: &[Named]) -> Vec<StatusRef<'_>> {
     named
         .iter()
         .filter_map(|name| match name {
             Named::User(_) => None,
-            Named::Refused { id, code } => Some(UserStatus::failed(id, *code)),
+            Named::Refused { id, code } => Some(StatusRef::Plain {
+                user_id: id,
+                code: *code,
+            }),
         })
         .collect()
 }
 
-/// R4.3: the call fails only if no user succeeded, with the first user's code.
-pub(crate) fn per_user(request_id: u64, users: Vec<UserStatus>) -> Reply {
+fn borrowed(user_ids: &[String]) -> Vec<&str> {
+    user_ids.iter().map(String::as_str).collect()
+}
+
+/// The reply to a call on users as a frame.
+pub(crate) fn frame_per_user(request_id: u64, users: &[StatusRef<'_>], evicted: Vec<String>) -> Bytes {
+    let reply = Reply {
+        evicted,
+        ..per_user(request_id, users)
+    };
+    let mut buffer = BytesMut::new();
+    encode_reply(&reply, users, &mut buffer);
+    buffer.freeze()
+}
+
+/// R4.3: the call fails only if no user succeeded, with the first user's code. The users are still to be put in.
+fn per_user(request_id: u64, users: &[StatusRef<'_>]) -> Reply {
     let failed = users
         .first()
-        .map(|first| first.code)
-        .filter(|_| users.iter().all(|user| user.code != code::OK));
+        .map(StatusRef::code)
+        .filter(|_| users.iter().all(|user| user.code() != code::OK));
     match failed {
-        Some(code) => Reply {
-            users,
-            ..texts::refused(request_id, code)
-        },
+        Some(code) => texts::refused(request_id, code),
         None => Reply {
             request_id,
-            users,
             ..Reply::default()
         },
     }
@@ -310,18 +341,12 @@ mod tests {
 
     #[test]
     fn a_call_fails_with_its_first_code_only_if_nobody_succeeded_r4_3() {
-        let fine = UserStatus {
-            user_id: "b".to_owned(),
-            ..UserStatus::default()
-        };
-        let reply = per_user(1, vec![UserStatus::failed("a", 70107), fine]);
-        assert_eq!((reply.code, reply.users.len()), (0, 2));
-        let reply = per_user(
-            1,
-            vec![UserStatus::failed("a", 70107), UserStatus::failed("", 7003)],
-        );
-        assert_eq!((reply.code, reply.users.len()), (70107, 2));
+        let plain = |user_id, code| StatusRef::Plain { user_id, code };
+        let reply = per_user(1, &[plain("a", 70107), plain("b", 0)]);
+        assert_eq!(reply.code, 0);
+        let reply = per_user(1, &[plain("a", 70107), plain("", 7003)]);
+        assert_eq!(reply.code, 70107);
         assert!(!reply.message.is_empty());
-        assert_eq!(per_user(1, Vec::new()).code, 0);
+        assert_eq!(per_user(1, &[]).code, 0);
     }
 }

@@ -1,9 +1,10 @@
 //! From bytes to requests: reading a connection that is ready, in bounded turns, so that a flood on one delays no other.
 
 use bytes::{Bytes, BytesMut};
+use presence::gates::Call;
 use presence_protocol::errors::code;
 use presence_protocol::frame::{self, HEARTBEAT, Next, PREFACE};
-use presence_protocol::message::{Reply, Request, ServerMessage, decode_request, encode_server};
+use presence_protocol::message::{Incoming, Reply, Request, ServerMessage, encode_server, read_request};
 
 use super::closing::Close;
 use super::connection::{Phase, Received};
@@ -191,12 +192,27 @@ impl<T: Transport> Loop<T> {
             self.send_bytes(id, Bytes::from_static(HEARTBEAT));
             return None;
         }
-        match decode_request(body) {
-            Ok((request_id, request)) => self.request(id, request_id, request),
+        match read_request(body) {
+            Ok((request_id, Incoming::Call { call, user_ids })) => {
+                self.call(id, request_id, call, &user_ids);
+                None
+            }
+            Ok((request_id, Incoming::Request(request))) => self.request(id, request_id, request),
             Err(error) => {
                 self.close(id, Close::Message(error));
                 None
             }
+        }
+    }
+
+    fn call(&mut self, id: Id, request_id: u64, call: Call, user_ids: &[&str]) {
+        match self
+            .connections
+            .get(id)
+            .and_then(|connection| connection.session())
+        {
+            Some(session) => self.call_of(id, session, request_id, call, user_ids),
+            None => self.reply(id, texts::refused(request_id, code::NOT_LOGGED_IN)),
         }
     }
 

@@ -3,7 +3,7 @@
 use presence::ids::{AppId, UserId, UserKey};
 use presence::time::Now;
 
-use super::{MemoryEngine, Message, home_of};
+use super::{MemoryEngine, Message, Record, home_of};
 use crate::engine::{Answer, Snapshot, Tag};
 use crate::slab::Id;
 
@@ -27,10 +27,7 @@ impl MemoryEngine {
     /// Asks the homes of `users`, this shard included.
     pub(super) fn ask(&mut self, at: Now, tag: Option<Tag>, app: AppId, users: Vec<UserId>, kind: Asking) {
         if self.shards == 1 {
-            let registers = kind == Asking::Mention && self.mention_registers(app);
-            let from = self.index;
-            let look_at = |user| self.look_at(at, from, UserKey { app, user }, kind, registers);
-            let answers = users.into_iter().map(look_at).collect();
+            let answers = self.look(at, self.index, app, &users, kind);
             self.answer(tag, Answer::Users(answers));
             return;
         }
@@ -41,7 +38,7 @@ impl MemoryEngine {
         }
         let here = std::mem::take(&mut by_home[self.index]);
         let mut answers = vec![None; users.len()];
-        for (position, snapshot) in self.look(at, self.index, app, here, kind) {
+        for (position, snapshot) in self.look_placed(at, self.index, app, here, kind) {
             answers[position as usize] = snapshot;
         }
         let shards_missing = by_home.iter().filter(|asked| !asked.is_empty()).count();
@@ -75,8 +72,8 @@ impl MemoryEngine {
         }
     }
 
-    /// What users at home here show, to the loop `from`, which hears of their changes from now on if it watches.
-    pub(super) fn look(
+    /// As [`MemoryEngine::look`], with the users' positions in the question.
+    pub(super) fn look_placed(
         &mut self,
         at: Now,
         from: usize,
@@ -84,41 +81,48 @@ impl MemoryEngine {
         users: Vec<(u32, UserId)>,
         kind: Asking,
     ) -> Vec<(u32, Option<Snapshot>)> {
-        let registers = kind == Asking::Mention && self.mention_registers(app);
-        let look_at = |(position, user)| {
-            (
-                position,
-                self.look_at(at, from, UserKey { app, user }, kind, registers),
-            )
+        let (positions, users): (Vec<u32>, Vec<UserId>) = users.into_iter().unzip();
+        let snapshots = self.look(at, from, app, &users, kind);
+        positions.into_iter().zip(snapshots).collect()
+    }
+
+    /// What users at home here show, to the loop `from`, which hears of their changes from now on if it watches.
+    fn look(
+        &mut self,
+        at: Now,
+        from: usize,
+        app: AppId,
+        users: &[UserId],
+        kind: Asking,
+    ) -> Vec<Option<Snapshot>> {
+        let keys = || users.iter().map(|user| UserKey { app, user: *user });
+        if kind == Asking::Mention && self.mention_registers(app) {
+            keys().for_each(|key| self.register(key, at));
+        }
+        // The home itself hears in any case.
+        if kind != Asking::Look && from != self.index {
+            for key in keys() {
+                *self.interest.entry(key).or_default() |= 1 << from;
+            }
+        }
+        let mut snapshots = Vec::with_capacity(users.len());
+        let reach = |record: &Record| {
+            let text = record.user.presence().custom.as_str();
+            text.bytes().next().unwrap_or(0) ^ record.user.platforms() as u8
         };
-        users.into_iter().map(look_at).collect()
+        self.records.of_each(keys(), reach, |record| {
+            snapshots.push(record.map(|record| Snapshot {
+                presence: record.user.presence().clone(),
+                platforms: record.user.platforms(),
+            }));
+        });
+        snapshots
     }
 
     /// R1.2.
     fn mention_registers(&self, app: AppId) -> bool {
         let settings = self.apps.get(&app);
         settings.is_some_and(|settings| settings.auto_register_on_mention)
-    }
-
-    fn look_at(
-        &mut self,
-        at: Now,
-        from: usize,
-        key: UserKey,
-        kind: Asking,
-        registers: bool,
-    ) -> Option<Snapshot> {
-        if registers {
-            self.register(key, at);
-        }
-        // The home itself hears in any case.
-        if kind != Asking::Look && from != self.index {
-            *self.interest.entry(key).or_default() |= 1 << from;
-        }
-        self.records.of(&key).map(|record| Snapshot {
-            presence: record.user.presence().clone(),
-            platforms: record.user.platforms(),
-        })
     }
 
     pub(super) fn unwatch(&mut self, from: usize, app: AppId, users: Vec<UserId>) {

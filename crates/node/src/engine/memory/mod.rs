@@ -28,13 +28,7 @@ pub fn home_of(user: &UserKey, loops: usize) -> usize {
     // FNV-1a, the same everywhere, unlike the standard library's hasher; its bits are then mixed, since names differ in
     // few of them.
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in user
-        .app
-        .get()
-        .to_le_bytes()
-        .iter()
-        .chain(user.user.as_str().as_bytes())
-    {
+    for byte in user.app.get().to_le_bytes().iter().chain(user.user.as_bytes()) {
         hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
     }
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
@@ -403,7 +397,7 @@ impl MemoryEngine {
                 users,
                 kind,
             } => {
-                let users = self.look(at, from, app, users, kind);
+                let users = self.look_placed(at, from, app, users, kind);
                 self.mesh.send(from, Message::Told { gather, users });
             }
             Message::Told { gather, users } => self.gathered(Id::from_bits(gather), users),

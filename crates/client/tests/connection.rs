@@ -57,6 +57,33 @@ async fn it_is_tried_again_and_again_but_never_later_than_30_s_after_the_last_ti
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_lets_in_and_closes_is_asked_less_and_less_often() {
+    let mut server = Server::new();
+    let (mut app, mut peer) = App::online(&mut server).await;
+    // Draws the largest wait of every bound that counts: it is one less than a multiple of each.
+    let largest = 501 * 1001 * 2001 * 4001 - 1;
+    server.world.random.store(largest, Ordering::SeqCst);
+    let mut waits = Vec::new();
+    for _ in 0..4 {
+        drop(peer);
+        app.until("Disconnected 9523").await;
+        let begun = Instant::now();
+        peer = server.accept_login().await.0;
+        app.until("Connected 0").await;
+        waits.push(begun.elapsed().as_millis());
+    }
+    assert_eq!(waits, [500, 1000, 2000, 4000], "R8.5");
+    // One that held begins anew.
+    tokio::time::advance(31 * SECOND).await;
+    drop(peer);
+    app.until("Disconnected 9523").await;
+    let begun = Instant::now();
+    server.accept_login().await;
+    app.until("Connected 0").await;
+    assert_eq!(begun.elapsed().as_millis(), 500);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_change_of_network_reconnects_at_once() {
     let mut server = Server::new();
     let (mut app, peer) = App::online(&mut server).await;

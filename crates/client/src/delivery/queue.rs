@@ -16,6 +16,10 @@ use super::ThreadHook;
 use crate::api::{Completion, ConnectionState, Listener, ListenerKind, LogLevel, Outcome};
 use crate::by_user::ByUser;
 
+/// Users whose change waits; then the oldest gives way. Five times what friends and subscriptions come to: only a server
+/// that names whom nobody watches gets here.
+pub(crate) const CHANGES_MAX: usize = 16_384;
+
 /// Connection states that wait; then the oldest gives way. A receiver this slow is interested in the latest.
 pub(crate) const CONNECTION_STATES_MAX: usize = 64;
 
@@ -102,8 +106,18 @@ impl Queue {
         let item = match item {
             Item::Change(user, status) => {
                 let place = self.front + self.slots.len() as u64;
-                if let Some(older) = self.changes.insert(user, place) {
-                    self.vacate(older);
+                match self.changes.insert(user, place) {
+                    Some(older) => {
+                        self.vacate(older);
+                    }
+                    None if self.changes.len() > CHANGES_MAX => {
+                        if let Some(Item::Change(oldest, _)) =
+                            self.take_oldest(|item| matches!(item, Item::Change(..)))
+                        {
+                            self.changes.remove(&oldest);
+                        }
+                    }
+                    None => {}
                 }
                 Item::Change(user, status)
             }
@@ -284,6 +298,24 @@ mod tests {
         queue.push(change("carol", 1));
         assert_eq!(drain(&mut queue), ["alice1 bob1", "=0", "carol1"], "R6.3");
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn a_server_that_names_everybody_fills_no_memory() {
+        let mut queue = Queue::default();
+        for number in 0..CHANGES_MAX + 2 {
+            queue.push(change(&format!("u{number}"), 1));
+        }
+        queue.push(change("u5", 2));
+        let told = drain(&mut queue).join(" ");
+        let told: Vec<&str> = told.split(' ').collect();
+        assert_eq!(told.len(), CHANGES_MAX);
+        assert_eq!(
+            (told[0], told[CHANGES_MAX - 1]),
+            ("u21", "u52"),
+            "the oldest two gave way"
+        );
+        assert!(queue.is_empty() && queue.changes.is_empty());
     }
 
     #[test]

@@ -43,7 +43,16 @@ impl Machine {
     /// The connection is lost, or was not to be had: the next attempt is due after a backoff, and not before
     /// `not_before` (R8.5).
     pub(crate) fn lose_link(&mut self, why: &str, not_before: Option<Instant>, now: Instant) {
-        let was_up = matches!(self.link, Link::Up(_));
+        let was_up = match &self.link {
+            Link::Up(heart) => {
+                // A login alone is no proof: a server that accepts and closes shall not be asked four times a second.
+                if heart.up_since + self.options.backoff_max <= now {
+                    self.backoff.reset();
+                }
+                true
+            }
+            Link::Idle | Link::Greeting | Link::Waiting { .. } | Link::Dialing { .. } => false,
+        };
         self.hang_up = true;
         self.dial = false;
         self.wire.reset();

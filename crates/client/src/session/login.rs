@@ -125,11 +125,11 @@ impl Machine {
             0 => FRAME_BYTES_MAX,
             said => usize::try_from(said).unwrap_or(usize::MAX).max(FRAME_BYTES_MIN),
         };
-        self.backoff.reset();
         let interval_ms = login
             .heartbeat_interval_ms
             .clamp(*HEARTBEAT_INTERVAL.start(), *HEARTBEAT_INTERVAL.end());
         let heart = Heart {
+            up_since: now,
             interval: Duration::from_millis(u64::from(interval_ms)),
             unanswered_since: None,
             leave_for: None,

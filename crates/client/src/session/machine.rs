@@ -91,6 +91,8 @@ pub(crate) enum Link {
 
 /// The life signs of a connection.
 pub(crate) struct Heart {
+    /// When the login on it succeeded.
+    pub(crate) up_since: Instant,
     /// R2.6.
     pub(crate) interval: std::time::Duration,
     /// When a heartbeat was sent that nothing followed yet.

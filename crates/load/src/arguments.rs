@@ -31,6 +31,7 @@ Which did what each figure means: docs/PERFORMANCE.md
   --json FILE          write every run there, besides the tables
   --skip-missing       leave out peers that are not installed, instead of refusing to start
   --server-binary PATH our server (default: beside this program)
+  --count LIBRARY      fan-out: also count system calls, allocations and bytes copied, by preloading counting.so
 
 fan-out                P publishers change their status, W watchers each are told
   --publishers P       (default 10)
@@ -88,7 +89,7 @@ pub enum Command {
     /// Be the floor's server on this port; the tool starts itself so.
     ServeFloor(Gathering, u16),
     /// Put load on servers.
-    Measure(Measurement),
+    Measure(Box<Measurement>),
 }
 
 /// What to measure, and how.
@@ -107,6 +108,8 @@ pub struct Measurement {
     pub skip_missing: bool,
     /// Our server; `None`: beside this program.
     pub server_binary: Option<PathBuf>,
+    /// The library that counts a server's calls.
+    pub counting: Option<PathBuf>,
 }
 
 /// One scenario, or several in a row.
@@ -157,7 +160,8 @@ fn read(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
         other => return Err(format!("no scenario is called '{other}'").into()),
     };
     let mut servers = "ours,floor-each,floor-batch".to_owned();
-    let (mut rounds, mut base, mut json, mut skip_missing, mut server_binary) = (3, None, None, false, None);
+    let (mut rounds, mut base, mut json, mut skip_missing) = (3, None, None, false);
+    let (mut server_binary, mut counting) = (None, None);
     while let Some(argument) = parser.next()? {
         match argument {
             Long("help") | Short('h') => return Ok(Command::Help),
@@ -166,6 +170,9 @@ fn read(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
             Long("base") => base = Some(parser.value()?.string()?),
             Long("json") => json = Some(PathBuf::from(parser.value()?)),
             Long("skip-missing") => skip_missing = true,
+            Long("count") if matches!(draft, Draft::FanOut(_)) => {
+                counting = Some(PathBuf::from(parser.value()?));
+            }
             Long("server-binary") => server_binary = Some(PathBuf::from(parser.value()?)),
             Long(name) => {
                 let name = name.to_owned();
@@ -174,7 +181,7 @@ fn read(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
             other => return Err(other.unexpected()),
         }
     }
-    Ok(Command::Measure(Measurement {
+    Ok(Command::Measure(Box::new(Measurement {
         task: draft.finish()?,
         servers: servers.split(',').map(str::to_owned).collect(),
         rounds,
@@ -182,7 +189,8 @@ fn read(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
         json,
         skip_missing,
         server_binary,
-    }))
+        counting,
+    })))
 }
 
 impl Draft {
@@ -300,7 +308,7 @@ mod tests {
 
     fn measurement(line: &str) -> Measurement {
         match parse(line) {
-            Ok(Command::Measure(measurement)) => measurement,
+            Ok(Command::Measure(measurement)) => *measurement,
             _ => panic!("not a measurement: {line}"),
         }
     }
@@ -314,10 +322,11 @@ mod tests {
 
     #[test]
     fn options_reach_their_scenario() {
-        let line = "fan-out --servers redis,ours --rounds 10 --publishers 3 --watchers 4 --shared --rate 100 --seconds 0.5";
+        let line = "fan-out --servers redis,ours --rounds 10 --publishers 3 --watchers 4 --shared --rate 100 --seconds 0.5 --count c.so";
         let measurement = measurement(line);
         assert_eq!(measurement.servers, ["redis", "ours"]);
         assert_eq!(measurement.rounds, 10);
+        assert_eq!(measurement.counting, Some(PathBuf::from("c.so")));
         let parameters = scenario(line).parameters();
         assert_eq!(parameters["publishers"], 3);
         assert_eq!(parameters["watchers"], 4);
@@ -367,6 +376,7 @@ mod tests {
             "",
             "dance",
             "idle --rate 5",
+            "idle --count counting.so",
             "idle --connections 10 --subscriptions 10",
             "fan-out --rounds 0",
             "fan-out --seconds 0",

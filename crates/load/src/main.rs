@@ -34,7 +34,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Ok(Command::ServeFloor(gathering, port)) => floor::serve(gathering, port),
-        Ok(Command::Measure(measurement)) => measure(measurement),
+        Ok(Command::Measure(measurement)) => measure(&measurement),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -45,16 +45,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(measurement: Measurement) -> io::Result<()> {
+fn measure(measurement: &Measurement) -> io::Result<()> {
     served::raise_file_limit()?;
     served::pin_self_to_last_cpu();
     let (json, tables, failed) = match &measurement.task {
         Task::Scenario(scenario) => {
-            let report = run(&measurement, scenario.as_ref(), "")?;
+            let report = run(measurement, scenario.as_ref(), "")?;
             (report.json(), report.tables(), report.failed())
         }
         Task::Growth(growth) => {
-            let grown = growth.run(|scenario, heading| run(&measurement, scenario, heading))?;
+            let grown = growth.run(|scenario, heading| run(measurement, scenario, heading))?;
             (grown.json(), grown.tables(), grown.failed())
         }
     };
@@ -92,7 +92,7 @@ fn run(measurement: &Measurement, scenario: &dyn Scenario, heading: &str) -> io:
             let progress = Progress::new(format!("{heading}round {round}/{}, {name}", measurement.rounds));
             progress.show("starting", 0, 0);
             let dialect = served.dialect(scenario.need());
-            let result = ServerProcess::start(served.as_ref(), &relations)
+            let result = ServerProcess::start(served.as_ref(), &relations, measurement.counting.as_deref())
                 .and_then(|server| scenario.run(&server, dialect.as_ref(), &progress));
             match result {
                 Ok(figures) => {

@@ -111,6 +111,7 @@ impl Scenario for FanOut {
         let mut flow = Flow::new(self, crowd.len());
         let warm_up = self.measured.min(WARM_UP_MAX);
         flow.pump(&mut crowd, Instant::now() + warm_up)?;
+        let calls_before = server.counts()?;
         let (cpu_before, counted_before, begin) = (server.tree.cpu_time()?, flow.delivered, Instant::now());
         flow.latencies.clear();
         flow.pump(&mut crowd, begin + self.measured)?;
@@ -118,19 +119,24 @@ impl Scenario for FanOut {
             begin.elapsed(),
             server.tree.cpu_time()?.saturating_sub(cpu_before),
         );
+        let calls = server.counts()?;
         let deliveries = some(flow.delivered - counted_before, "delivery")?;
         let resident = server.tree.resident_bytes()?;
         flow.drain(&mut crowd)?;
 
         flow.latencies.sort_unstable();
-        Ok(vec![
+        let mut figures = vec![
             Figure::more("deliveries/s", deliveries as f64 / elapsed.as_secs_f64()),
             Figure::less("server µs/delivery", per(cpu, deliveries)),
             Figure::plain("server CPU %", 100.0 * cpu.as_secs_f64() / elapsed.as_secs_f64()),
             Figure::less("p50 ms", percentile_ms(&flow.latencies, 0.50)),
             Figure::less("p99 ms", percentile_ms(&flow.latencies, 0.99)),
             Figure::less("RSS MiB", mebibytes(resident)),
-        ])
+        ];
+        if let (Some(before), Some(calls)) = (calls_before, calls) {
+            figures.extend(calls.figures(&before, deliveries));
+        }
+        Ok(figures)
     }
 
     fn parameters(&self) -> serde_json::Value {

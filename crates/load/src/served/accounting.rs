@@ -38,6 +38,11 @@ impl ProcessTree {
             .sum()
     }
 
+    /// How often a thread slept and was woken, over all living threads.
+    pub fn wake_ups(self) -> io::Result<u64> {
+        Ok(self.processes()?.iter().map(Process::wake_ups).sum())
+    }
+
     fn processes(self) -> io::Result<Vec<Process>> {
         let mut all = HashMap::new();
         for entry in std::fs::read_dir("/proc")? {
@@ -128,6 +133,23 @@ impl Process {
         Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32) + waited_for)
     }
 
+    /// Of its threads; one that ends meanwhile counts for nothing.
+    fn wake_ups(&self) -> u64 {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.id));
+        let statuses = threads
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|thread| std::fs::read_to_string(thread.path().join("status")).ok());
+        statuses
+            .filter_map(|status| {
+                let mut lines = status.lines();
+                let rest = lines.find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+                rest.trim().parse::<u64>().ok()
+            })
+            .sum()
+    }
+
     /// A line of `/proc/<id>/status`, in bytes; 0 for a process that ended or has no memory of its own.
     fn memory(&self, line: &str) -> io::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id)).unwrap_or_default();
@@ -162,6 +184,7 @@ mod tests {
         let tree = own.processes().expect("readable");
         assert!(tree.iter().any(|process| process.id == child.id() as i32));
         assert!(own.cpu_time().expect("readable") > Duration::ZERO);
+        assert!(own.wake_ups().expect("readable") > 0, "it waited at least once");
         assert!(own.peak_bytes().expect("readable") >= own.resident_bytes().expect("readable") / 2);
         drop(child.stdin.take());
         child.wait().expect("it ends");

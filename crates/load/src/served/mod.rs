@@ -15,9 +15,12 @@ use crate::dialect::{Dialect, Need};
 mod accounting;
 mod brokers;
 mod chat;
+mod counting;
 mod own;
 
 pub use accounting::ProcessTree;
+use counting::Counters;
+pub use counting::Counts;
 
 /// A server that load can be put on.
 pub trait Served {
@@ -153,20 +156,38 @@ pub struct ServerProcess {
     pub address: SocketAddr,
     /// What it costs.
     pub tree: ProcessTree,
+    counters: Option<Counters>,
 }
 
 impl ServerProcess {
-    /// Starts a server and waits until it is ready.
-    pub fn start(served: &dyn Served, relations: &Relations) -> io::Result<ServerProcess> {
+    /// Starts a server and waits until it is ready. With `counting`, a library, its calls are counted.
+    pub fn start(
+        served: &dyn Served,
+        relations: &Relations,
+        counting: Option<&Path>,
+    ) -> io::Result<ServerProcess> {
         let folder = new_folder()?;
-        let result = ServerProcess::start_in(&folder, served, relations);
+        let result = ServerProcess::start_in(&folder, served, relations, counting);
         if result.is_err() {
             remove(&folder);
         }
         result
     }
 
-    fn start_in(folder: &Path, served: &dyn Served, relations: &Relations) -> io::Result<ServerProcess> {
+    /// What it asked of the system so far; `None`: it is not counted.
+    pub fn counts(&self) -> io::Result<Option<Counts>> {
+        match &self.counters {
+            None => Ok(None),
+            Some(counters) => counters.read(self.tree.wake_ups()?).map(Some),
+        }
+    }
+
+    fn start_in(
+        folder: &Path,
+        served: &dyn Served,
+        relations: &Relations,
+        counting: Option<&Path>,
+    ) -> io::Result<ServerProcess> {
         let address = free_address()?;
         let place = Place {
             folder,
@@ -174,6 +195,9 @@ impl ServerProcess {
             relations,
         };
         let Launch { mut command, ready } = served.launch(&place)?;
+        let counters = counting
+            .map(|library| Counters::preload(&mut command, library, folder))
+            .transpose()?;
         let output = std::fs::File::create(folder.join(OUTPUT))?;
         command
             .stdin(Stdio::null())
@@ -197,6 +221,7 @@ impl ServerProcess {
             child,
             folder: folder.to_owned(),
             address,
+            counters,
         };
         process.wait_until(ready)?;
         Ok(process)

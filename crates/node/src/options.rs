@@ -141,7 +141,7 @@ pub const NODE: &[Setting<NodeConfig>] = &[
         key: "loops",
         rule: "",
         about: "Threads that serve connections. 0: one per core.",
-        field: count!(loops, 0, 1024),
+        field: count!(loops, 0, 64),
     },
     Setting {
         key: "connections_max",

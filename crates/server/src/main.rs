@@ -43,7 +43,11 @@ fn main() -> ExitCode {
     let result = arguments::parse(lexopt::Parser::from_env()).and_then(|command| match command {
         Command::Run(options) => run::run(options),
         Command::Sign(options) => sign::sign(&options).map(|user_sig| say(&user_sig)),
-        Command::CheckConfig(path) => config::read(&path).map(|config| say(&config::summary(&path, &config))),
+        Command::CheckConfig(path) => config::read(&path).and_then(|config| {
+            run::refuse_the_examples_key(&config)?;
+            say(&config::summary(&path, &config));
+            Ok(())
+        }),
         Command::Settings => {
             say(config::page::page().trim_end());
             Ok(())

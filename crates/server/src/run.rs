@@ -22,6 +22,7 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
     }
     refuse_the_examples_key(&config)?;
     logs::start(config.log);
+    end_on_panic();
     // Before the node starts, so that no signal finds the system's default, which would end the process at once.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| Failure::Runtime(format!("cannot receive signals: {error}")))?;
@@ -63,6 +64,15 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A panic is a bug in one thread, whose users would be locked out for good while the others go on. Whoever supervises
+/// the process starts it anew, and clients come back by themselves.
+fn end_on_panic() {
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!(%panic, "internal error: the server ends");
+        std::process::exit(1);
+    }));
+}
+
 /// The configuration with what the command line says instead.
 fn load(options: &RunOptions) -> Result<Config, Failure> {
     let mut config = match &options.source {
@@ -88,7 +98,7 @@ fn refuse_beyond_loopback(listen: &[SocketAddr]) -> Result<(), Failure> {
 }
 
 /// Whoever reads the example could log in as anyone.
-fn refuse_the_examples_key(config: &Config) -> Result<(), Failure> {
+pub fn refuse_the_examples_key(config: &Config) -> Result<(), Failure> {
     match config
         .apps
         .iter()
@@ -121,6 +131,24 @@ fn hang_up(options: &RunOptions, config: &mut Config, node: &Node) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panic_in_any_thread_ends_the_process() {
+        const CHILD: &str = "TIM_PRESENCE_PANIC_CHILD";
+        if std::env::var_os(CHILD).is_some() {
+            end_on_panic();
+            let bug = std::thread::spawn(|| panic!("a bug"));
+            drop(bug.join());
+            // Reached only if the process did not end.
+            std::process::exit(0);
+        }
+        let status = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "run::tests::a_panic_in_any_thread_ends_the_process"])
+            .env(CHILD, "1")
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(1));
+    }
 
     #[test]
     fn only_loopback_addresses_pass() {

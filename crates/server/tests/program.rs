@@ -331,25 +331,34 @@ fn wrong_arguments_and_files_are_named_and_end_with_code_2() {
     }
 }
 
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tim-presence-server.example.toml");
+
 #[test]
 fn the_example_is_not_served_with_its_public_key() {
-    let output = run(&[
-        "--config",
-        concat!(env!("CARGO_MANIFEST_DIR"), "/tim-presence-server.example.toml"),
-    ]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("openssl rand"), "{}", stderr(&output));
+    for command in ["--config", "check-config"] {
+        let output = run(&[command, EXAMPLE]);
+        assert_eq!(output.status.code(), Some(2), "{command}");
+        assert!(stderr(&output).contains("openssl rand"), "{}", stderr(&output));
+    }
 }
 
 #[test]
 fn commands_that_only_print_end_with_code_0() {
-    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/tim-presence-server.example.toml");
+    let text = std::fs::read_to_string(EXAMPLE).expect("the example");
+    let file = TempFile::new(
+        "example-with-a-key",
+        &text.replace(
+            "replace-me-with-64-hex-digits-from-openssl-rand",
+            "0123456789abcdef0123456789abcdef",
+        ),
+    );
+    let with_a_key = file.path();
     let cases: [(&[&str], &str); 4] = [
         (&["--version"], env!("CARGO_PKG_VERSION")),
         (&["--help"], "--dev"),
         (&["settings"], "| `heartbeat_timeout_ms` |"),
         (
-            &["check-config", example],
+            &["check-config", &with_a_key],
             "ok; listens on 127.0.0.1:7788; apps 1400000001",
         ),
     ];

@@ -253,15 +253,15 @@ fn each_mistake_is_named_with_its_line() {
         ),
         (
             format!("loops = -1\n{APP}"),
-            "line 1: loops takes a whole number from 0 to 1024, not -1",
+            "line 1: loops takes a whole number from 0 to 64, not -1",
         ),
         (
             format!("loops = 1.5\n{APP}"),
-            "line 1: loops takes a whole number from 0 to 1024, not a number with a fraction",
+            "line 1: loops takes a whole number from 0 to 64, not a number with a fraction",
         ),
         (
             format!("loops = 99999999999999999999\n{APP}"),
-            "line 1: loops takes a whole number from 0 to 1024, not a number that large",
+            "line 1: loops takes a whole number from 0 to 64, not a number that large",
         ),
         (
             format!("{APP}rate_calls = \"20\"\n"),

@@ -34,7 +34,7 @@ done
 $leaks --log-file="$logs/hello.log" "$build/examples_c/01_hello" >/dev/null || { cat "$logs/hello.log"; fail 01_hello; }
 
 # Not under valgrind, which runs one thread at a time and 20 times slower: what measures time or races hundreds of times.
-slow='exits_|exit_without|destroy_from_atexit|a_hundred|many_clients|racing|twenty_thousand|a_flood|a_server_that_reads_nothing'
+slow='heartbeats|slow_callback|exits_|exit_without|destroy_from_atexit|a_hundred|many_clients|racing|twenty_thousand|a_flood|a_server_that_reads_nothing'
 cases="$logs/cases"
 : >"$cases"
 for program in api_bad_input api_results lifecycle wire_client faults/faults_login faults/faults_session contract/generated contract/order \
@@ -44,11 +44,19 @@ for program in api_bad_input api_results lifecycle wire_client faults/faults_log
 done
 [ "$(wc -l <"$cases")" -gt 100 ] || fail "only $(wc -l <"$cases") cases were found"
 export build logs
-# The processes that a case starts (servers, peers) are not followed.
+# The processes that a case starts (servers, peers) are not followed. Valgrind's word is exit code 9. A case that fails
+# otherwise ran out of time here, and is judged by ctest; but were they many, nothing would have been looked at.
 xargs -P "${JOBS:-2}" -n 2 sh -c '
     log="$logs/$(basename "$0").$1.log"
     code=0
     valgrind --quiet --leak-check=no --error-exitcode=9 --log-file="$log" "$build/$0" "$1" >"$log.out" 2>&1 || code=$?
-    [ $code = 0 ] || { echo "$0 $1: exit code $code (9: valgrind has errors)"; tail -n 5 "$log.out"; head -n 60 "$log"; exit 1; }' <"$cases" ||
-    fail "see above"
-echo "memcheck: $(wc -l <"$cases") cases, no error"
+    case $code in
+    0) ;;
+    9) echo "$0 $1: valgrind has errors"; head -n 60 "$log"; exit 1 ;;
+    *) echo "$0 $1" >>"$logs/late" ;;
+    esac' <"$cases" || fail "see above"
+: >>"$logs/late"
+late=$(wc -l <"$logs/late")
+[ "$late" -eq 0 ] || { echo "memcheck: too slow under valgrind for their deadlines:"; cat "$logs/late"; }
+[ $((late * 20)) -le "$(wc -l <"$cases")" ] || fail "$late cases ran out of time"
+echo "memcheck: $(($(wc -l <"$cases") - late)) cases, no error"

@@ -12,7 +12,11 @@ fn load(arguments: &str) -> Output {
 
 /// Runs against both floors and returns the report.
 fn report(scenario: &str) -> serde_json::Value {
-    let name = scenario.split_whitespace().collect::<Vec<_>>().join("_");
+    let name = scenario
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join("_")
+        .replace('/', "_");
     let file = std::env::temp_dir().join(format!(
         "tim-presence-load-test-{}-{name}.json",
         std::process::id()
@@ -130,6 +134,32 @@ fn a_celebrity_does_not_keep_its_bystander_waiting_forever() {
     let report = report("celebrity --watchers 300 --beside 3 --rate 500 --changes 3");
     figures(&report, "celebrity's last watcher ms");
     figures(&report, "beside p50 ms");
+}
+
+#[test]
+fn calls_are_counted_for_each_delivery() {
+    let library = std::env::temp_dir().join(format!("tim-presence-load-counting-{}.so", std::process::id()));
+    let built = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-fno-builtin"])
+        .args(["-fno-tree-loop-distribute-patterns", "-o"])
+        .arg(&library)
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/counting/counting.c"))
+        .status()
+        .expect("a C compiler, which the bindings need too");
+    assert!(built.success());
+    let report = report(&format!(
+        "fan-out --publishers 2 --watchers 10 --window 1 --seconds 0.2 --count {}",
+        library.display()
+    ));
+    std::fs::remove_file(&library).expect("it is ours");
+    // One change of each under way: nothing to gather, so that either floor writes each of ten deliveries, and two answers.
+    for writes in figures(&report, "writes/delivery") {
+        assert!((0.9..1.5).contains(&writes), "{writes}");
+    }
+    // A message has 64 bytes, and the floors copy it once for each watcher; unoptimised they copy much besides.
+    for bytes in figures(&report, "bytes copied/delivery") {
+        assert!((60.0..5_000.0).contains(&bytes), "{bytes}");
+    }
 }
 
 #[test]

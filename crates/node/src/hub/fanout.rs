@@ -15,8 +15,9 @@ use crate::gateway::connection::{Connection, Phase};
 use crate::slab::{Id, Slab};
 use crate::transport::Transport;
 
-/// Watchers told in one go. A user with more of them is told in several ticks.
-pub(crate) const SLICE_WATCHERS: usize = 1_000;
+/// Watchers told in one go. A user with more of them is told in several ticks, and whoever comes in between waits for the
+/// rest of one: 200 writes of about 10 µs, so 2 ms at most. With 1 000 it was 11 (docs/PERFORMANCE.md, celebrity).
+pub(crate) const SLICE_WATCHERS: usize = 200;
 
 /// Stands for a user's own status in its outboxes, beside the ids of those it watches.
 const OWN_STATUS: u64 = u64::MAX;

@@ -19,7 +19,7 @@ command -v valgrind >/dev/null || fail "valgrind is not installed"
 leaks="valgrind --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=definite,indirect,possible --num-callers=40
     --error-exitcode=9 --suppressions=$here/tim_presence.supp"
 # Bytes and blocks of one kind of a summary.
-kept() { sed -n "s/.*$2: \(.*\)/\1/p" "$1"; }
+kept() { sed -n "s/.*$2: \(.* bytes in .*\)/\1/p" "$1"; }
 
 for cycles in 1 100; do
     $leaks --log-file="$logs/cycles-$cycles.log" "$build/checkers/cycles" $cycles || { cat "$logs/cycles-$cycles.log"; fail "$cycles cycles"; }

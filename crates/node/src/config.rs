@@ -7,6 +7,8 @@ use std::time::Duration;
 use presence::ids::{AppId, UserId};
 use presence::settings::AppSettings;
 
+use crate::backend::BackendHandle;
+
 /// An app as configured. Its `Debug` does not show the secret key.
 #[derive(Clone)]
 pub struct AppConfig {
@@ -60,6 +62,8 @@ pub struct NodeConfig {
     pub connections_max: usize,
     /// R9.1.
     pub friends_max: usize,
+    /// Who hears of what devices do (R10.1).
+    pub backend: Option<BackendHandle>,
 }
 
 impl Default for NodeConfig {
@@ -77,6 +81,7 @@ impl Default for NodeConfig {
             login_failures_window: Duration::from_secs(60),
             connections_max: 1_000_000,
             friends_max: 3_000,
+            backend: None,
         }
     }
 }

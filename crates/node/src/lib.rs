@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+mod backend;
 pub mod clock;
 mod config;
 pub mod engine;
@@ -28,6 +29,7 @@ mod slab;
 mod transport;
 
 pub use admin::{Admin, AsyncAdmin};
+pub use backend::{Backend, BackendHandle, DeviceEvent};
 pub use config::{AppConfig, NodeConfig};
 pub use node::{Node, StopTimeout, World, run_single, single};
 pub use transport::Listener;

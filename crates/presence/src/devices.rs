@@ -65,7 +65,7 @@ impl Device {
         matches!(self.state, State::Grace { .. })
     }
 
-    fn connection(&self) -> Option<ConnectionId> {
+    pub(crate) fn connection(&self) -> Option<ConnectionId> {
         match self.state {
             State::Live { connection } => Some(connection),
             State::Grace { .. } | State::Lost { .. } => None,
@@ -86,6 +86,16 @@ impl Device {
 struct Displaced {
     session: SessionId,
     device: u64,
+}
+
+/// A device that was let in.
+pub(crate) struct Entered {
+    /// The number of its login.
+    pub(crate) session: SessionId,
+    /// Whom it ended.
+    pub(crate) ended: Vec<Ended>,
+    /// The platforms of those among them that counted as live and were displaced (R8.3, R10.1).
+    pub(crate) kicked: Vec<Platform>,
 }
 
 /// All devices of one account.
@@ -115,6 +125,30 @@ impl Devices {
             .fold(0, |bits, device| bits | device.key.platform.bit())
     }
 
+    /// The devices that are live or in grace.
+    pub(crate) fn live(&self) -> impl Iterator<Item = &Device> + '_ {
+        self.all.iter().filter(|device| device.is_live())
+    }
+
+    /// The device that is live with this session on this connection.
+    pub(crate) fn current(&self, session: SessionId, connection: ConnectionId) -> Option<&Device> {
+        self.all.get(self.position(session, connection)?)
+    }
+
+    /// Whether the session's device is in grace.
+    pub(crate) fn is_in_grace(&self, session: SessionId) -> bool {
+        let mut devices = self.all.iter();
+        devices.any(|device| device.session == session && device.is_in_grace())
+    }
+
+    /// Devices that [`Devices::end_graces`] would turn into lost ones now.
+    pub(crate) fn graces_over(&self, now: Mono) -> impl Iterator<Item = (Platform, Loss)> + '_ {
+        self.all.iter().filter_map(move |device| match device.state {
+            State::Grace { until, loss } if until <= now => Some((device.key.platform, loss)),
+            State::Grace { .. } | State::Live { .. } | State::Lost { .. } => None,
+        })
+    }
+
     /// The sessions that have a connection, with it.
     pub(crate) fn connections(&self) -> impl Iterator<Item = (SessionId, ConnectionId)> + '_ {
         self.all
@@ -128,15 +162,18 @@ impl Devices {
     }
 
     /// Lets a device in, under its old number if it continues a login that is still known, else under `next_session`
-    /// (R8.3). Answers the number and whom that ended; `None` if its login was displaced.
+    /// (R8.3). `None` if its login was displaced.
     pub(crate) fn enter(
         &mut self,
         login: &Login,
         next_session: SessionId,
         settings: &AppSettings,
-    ) -> Option<(SessionId, Vec<Ended>)> {
-        let mut ended = Vec::new();
-        let mut session = next_session;
+    ) -> Option<Entered> {
+        let mut entered = Entered {
+            session: next_session,
+            ended: Vec::new(),
+            kicked: Vec::new(),
+        };
         if let Some(resumed) = login.resumes {
             if self.was_displaced(resumed, &login.device) {
                 return None;
@@ -148,35 +185,37 @@ impl Devices {
             {
                 if self.all[index].is_live() {
                     // It counts as live all along, so nobody has to make room for it.
-                    return Some((resumed, self.reconnect(index, login.connection)));
+                    entered.session = resumed;
+                    entered.ended = self.reconnect(index, login.connection);
+                    return Some(entered);
                 }
                 if !self.has_room_for(resumed, &login.device, settings) {
                     let lost = self.all.remove(index);
                     self.remember_displaced(&lost);
                     return None;
                 }
-                session = resumed;
+                entered.session = resumed;
             }
         }
         // R2.7: the same device, whatever the multi-login rule says.
         if let Some(index) = self.all.iter().position(|device| device.key == login.device) {
             let replaced = self.all.remove(index);
-            if replaced.session != session {
-                ended.push(replaced.ended(EndedBy::Replaced));
+            if replaced.session != entered.session {
+                entered.ended.push(replaced.ended(EndedBy::Replaced));
             }
         }
-        self.make_room(session, login.device.platform, settings, &mut ended);
+        self.make_room(login.device.platform, settings, &mut entered);
         // Most accounts have one device, and there are many accounts: no room for more than there are.
         self.all.reserve_exact(1);
         self.all.push(Device {
             key: login.device.clone(),
-            session,
+            session: entered.session,
             state: State::Live {
                 connection: login.connection,
             },
         });
         self.all.shrink_to_fit();
-        Some((session, ended))
+        Some(entered)
     }
 
     /// A device logs out (R8.8): it and its login are unknown from here. False if the event is stale.
@@ -298,15 +337,10 @@ impl Devices {
         newer.count() < class.devices_max
     }
 
-    /// Ends the older devices that the rule has no room for beside `session` (R8.3), and forgets the lost ones that
+    /// Ends the older devices that the rule has no room for beside the one that enters (R8.3), and forgets the lost ones that
     /// it would have had no room for had they been live (R2.4).
-    fn make_room(
-        &mut self,
-        session: SessionId,
-        platform: Platform,
-        settings: &AppSettings,
-        ended: &mut Vec<Ended>,
-    ) {
+    fn make_room(&mut self, platform: Platform, settings: &AppSettings, entered: &mut Entered) {
+        let session = entered.session;
         let Some(class) = Class::of(platform, settings) else {
             return;
         };
@@ -320,7 +354,10 @@ impl Devices {
                 continue;
             }
             let device = self.all.remove(index);
-            ended.push(device.ended(EndedBy::Displaced));
+            entered.ended.push(device.ended(EndedBy::Displaced));
+            if device.is_live() {
+                entered.kicked.push(device.key.platform);
+            }
             self.remember_displaced(&device);
         }
     }

@@ -1,7 +1,7 @@
 //! One account: its devices, its presence, its version (R1.3–R1.5, R2, R3, R6.5, R8.3, R8.7).
 
 use crate::devices::Devices;
-use crate::ids::{ConnectionId, DeviceKey, SessionId};
+use crate::ids::{ConnectionId, DeviceKey, Platform, SessionId};
 use crate::settings::AppSettings;
 use crate::status::{CustomStatus, Presence, Reason, Status, Version};
 use crate::time::{Mono, Now};
@@ -63,6 +63,8 @@ pub struct LoggedIn {
     /// Sessions this login ended, those in grace and lost ones included. A resume names its own session here with the
     /// old connection if that had not ended yet: only the connection ends, the session goes on.
     pub ended: Vec<Ended>,
+    /// The platforms of devices that counted as live and were displaced (R8.3, R10.1).
+    pub kicked: Vec<Platform>,
     /// Whether the user's presence changed.
     pub changed: bool,
 }
@@ -177,6 +179,32 @@ impl User {
         self.devices.is_current(session, connection)
     }
 
+    /// The platform of the device that is live with `session` on `connection`; `None`: an event of it is stale (R2.7).
+    #[must_use]
+    pub fn platform_of(&self, session: SessionId, connection: ConnectionId) -> Option<Platform> {
+        self.devices
+            .current(session, connection)
+            .map(|device| device.key.platform)
+    }
+
+    /// The devices that count as live: the platform of each, and the connection of those that have one (R10.1).
+    pub fn live_devices(&self) -> impl Iterator<Item = (Platform, Option<ConnectionId>)> + '_ {
+        self.devices
+            .live()
+            .map(|device| (device.key.platform, device.connection()))
+    }
+
+    /// Whether the session's connection was lost and may still come back unnoticed (R2.8).
+    #[must_use]
+    pub fn is_in_grace(&self, session: SessionId) -> bool {
+        self.devices.is_in_grace(session)
+    }
+
+    /// The devices whose grace [`User::advance`] would end at `now`, and how each was lost (R2.8, R10.1).
+    pub fn graces_over(&self, now: Mono) -> impl Iterator<Item = (Platform, Loss)> + '_ {
+        self.devices.graces_over(now)
+    }
+
     /// Whether a UserSig made at this second since the epoch is revoked (R8.7).
     #[must_use]
     pub fn is_revoked(&self, signed_at_s: i64) -> bool {
@@ -189,14 +217,15 @@ impl User {
             return Err(LoginRefusal::Revoked);
         }
         let next_session = SessionId((self.last_session.0 + 1).max(context.floor.0));
-        let Some((session, ended)) = self.devices.enter(&login, next_session, context.settings) else {
+        let Some(entered) = self.devices.enter(&login, next_session, context.settings) else {
             return Err(LoginRefusal::Displaced);
         };
-        self.last_session = self.last_session.max(session);
+        self.last_session = self.last_session.max(entered.session);
         let changed = self.settle(Reason::Login, context);
         Ok(LoggedIn {
-            session,
-            ended,
+            session: entered.session,
+            ended: entered.ended,
+            kicked: entered.kicked,
             changed,
         })
     }

@@ -14,7 +14,7 @@ mod mesh;
 
 use std::task::{Context, Poll};
 
-use presence::ids::{AppId, ConnectionId, SessionId, UserId, UserKey};
+use presence::ids::{AppId, ConnectionId, Platform, SessionId, UserId, UserKey};
 use presence::settings::AppSettings;
 use presence::status::{CustomStatus, Presence};
 use presence::subscriptions::ListChange;
@@ -220,6 +220,24 @@ pub enum Answer {
     Unavailable,
 }
 
+/// Something that a device did or that became of it, for the app's backend (R10.1). Told whether or not the user's
+/// presence changed by it: a user's second device, too, logs in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Happening {
+    /// It logged in, or came back.
+    LoggedIn {
+        /// The platforms of live devices that had to go for it (R8.3).
+        kicked: Vec<Platform>,
+    },
+    /// It logged out, or the backend ended it (R8.7, R1.5).
+    LoggedOut,
+    /// It is lost: its connection went without a logout, and its grace, if it had one, is over (R2.8). Whoever comes
+    /// back before that was never lost.
+    Lost(Loss),
+    /// It changed the custom status to this.
+    CustomStatus(CustomStatus),
+}
+
 /// What an engine says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
@@ -252,6 +270,18 @@ pub enum Output {
         change: ListChange,
         /// Its generation now.
         generation: u64,
+    },
+    /// Something for the backend about a device of a user at home here (R10.1): after the change it made, if it made
+    /// one.
+    Happened {
+        /// Whose.
+        user: UserKey,
+        /// Of the device.
+        platform: Platform,
+        /// The connection it was on, as far as it had one. It may have ended.
+        connection: Option<ConnectionId>,
+        /// What.
+        what: Happening,
     },
     /// The friend list of a user at home here was replaced.
     FriendsChanged {

@@ -12,6 +12,7 @@ mod settings;
 mod tests;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
@@ -94,6 +95,8 @@ pub(crate) struct Loop<T: Transport> {
     pub(crate) wheel: Wheel,
     pub(crate) failures: LoginFailures,
     pub(crate) limits: Arc<Limits>,
+    /// Where connections came from that went in this turn, for the backend (R10.1).
+    pub(crate) departed: HashMap<u64, IpAddr>,
     peers: Peers<T::Detached>,
     catch_up: CatchUp,
     ready: Arc<ReadyQueue>,
@@ -155,6 +158,7 @@ impl<T: Transport> Loop<T> {
             wheel: Wheel::new(shortest),
             failures: LoginFailures::new(config.login_failures_max, config.login_failures_window),
             limits: parts.limits,
+            departed: HashMap::new(),
             peers: parts.peers,
             catch_up: CatchUp::default(),
             ready: Arc::default(),
@@ -226,6 +230,9 @@ impl<T: Transport> Loop<T> {
         self.flush_dirty();
         // A write that failed ended a session.
         self.use_outputs();
+        if !self.departed.is_empty() {
+            self.departed = HashMap::new();
+        }
         self.tell_dropped();
         self.send_on();
         self.next()

@@ -79,6 +79,12 @@ impl<T: Transport> Loop<T> {
                     generation,
                 } => self.list_changed(user, &change, generation),
                 Output::FriendsChanged { user, friends } => self.friends_changed(user, friends),
+                Output::Happened {
+                    user,
+                    platform,
+                    connection,
+                    what,
+                } => self.tell_backend(user, platform, connection, what),
             }
         }
     }

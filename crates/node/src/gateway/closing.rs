@@ -121,7 +121,8 @@ impl<T: Transport> Loop<T> {
 
     /// Drops a connection that nobody counts on any more.
     pub(crate) fn forget(&mut self, id: Id) {
-        if self.connections.remove(id).is_some() {
+        if let Some(connection) = self.connections.remove(id) {
+            self.note_departed(id, connection.peer.ip());
             self.limits.close_one();
         }
     }

@@ -84,6 +84,7 @@ fn every_setting_arrives() {
         login_failures_max: 9,
         login_failures_window: ms(10_000),
         friends_max: 11,
+        backend: None,
     };
     assert_eq!(format!("{:?}", config.node), format!("{node:?}"));
     assert_eq!(

@@ -5,6 +5,7 @@
 //! Every case runs with one loop and with three. Engines may take their time: the suite waits for wake-ups, up to
 //! [`PATIENCE`]. That something is *not* told is shown by an answer that comes after it.
 
+mod happenings;
 mod interest;
 mod lists;
 mod sessions;
@@ -21,11 +22,12 @@ use presence::status::{CustomStatus, Presence, Reason, Status, Version};
 use presence::time::{Mono, Now, Wall};
 use presence::user::{EndedBy, Login, LoginRefusal, Loss};
 
+use self::happenings::*;
 use self::interest::*;
 use self::lists::*;
 use self::sessions::*;
 use super::memory::home_of;
-use super::{Answer, Command, Departure, Engine, LoggedIn, Output, Snapshot, Tag};
+use super::{Answer, Command, Departure, Engine, Happening, LoggedIn, Output, Snapshot, Tag};
 
 /// Makes the engines of a node: one for each of so many loops, with a floor for versions and the app.
 pub type Factory<'a> = &'a mut dyn FnMut(usize, Version, (AppId, AppSettings)) -> Vec<Box<dyn Engine>>;
@@ -89,6 +91,14 @@ const CASES: &[Case] = &[
     ),
     ("a grace ends in time", a_grace_ends_in_time),
     (
+        "the backend is told what devices do, once each",
+        the_backend_is_told_what_devices_do_once_each,
+    ),
+    (
+        "a device that comes back in its grace was never lost",
+        a_device_that_comes_back_in_its_grace_was_never_lost,
+    ),
+    (
         "a deleted account leaves all lists",
         a_deleted_account_leaves_all_lists,
     ),
@@ -111,6 +121,8 @@ struct World {
     settings: AppSettings,
     engines: Vec<Box<dyn Engine>>,
     outputs: Vec<VecDeque<Output>>,
+    /// What the backend is to be told (R10.1), apart: most cases are about the others.
+    happened: Vec<(UserKey, Platform, Option<ConnectionId>, Happening)>,
     now: Now,
     next_tag: u64,
     next_connection: u64,
@@ -136,6 +148,7 @@ impl World {
             settings,
             outputs: engines.iter().map(|_| VecDeque::new()).collect(),
             engines,
+            happened: Vec::new(),
             now: START,
             next_tag: 1,
             next_connection: 1,
@@ -194,7 +207,15 @@ impl World {
         let mut came = false;
         for (engine, outputs) in self.engines.iter_mut().zip(&mut self.outputs) {
             while let Poll::Ready(output) = engine.poll_output(self.now, cx) {
-                outputs.push_back(output);
+                match output {
+                    Output::Happened {
+                        user,
+                        platform,
+                        connection,
+                        what,
+                    } => self.happened.push((user, platform, connection, what)),
+                    output => outputs.push_back(output),
+                }
                 came = true;
             }
             engine.flush();

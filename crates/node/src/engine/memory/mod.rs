@@ -6,7 +6,7 @@ mod asking;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::task::{Context as TaskContext, Poll};
 
-use presence::ids::{AppId, UserId, UserKey};
+use presence::ids::{AppId, ConnectionId, Platform, UserId, UserKey};
 use presence::settings::AppSettings;
 use presence::status::{Presence, Status, Version};
 use presence::subscriptions::{ListChange, SubscriptionList};
@@ -15,7 +15,7 @@ use presence::user::{Context, Ended, LoginRefusal, Mark, User};
 
 use self::asking::{Asking, Gather};
 use super::mesh::Mesh;
-use super::{Answer, Command, Departure, Engine, LoggedIn, Output, Snapshot, Tag};
+use super::{Answer, Command, Departure, Engine, Happening, LoggedIn, Output, Snapshot, Tag};
 use crate::keyed::{Keyed, KeyedSlab};
 use crate::slab::{Id, Slab};
 
@@ -248,6 +248,22 @@ impl MemoryEngine {
         self.outputs.push_back(Output::Change { user, presence });
     }
 
+    /// R10.1.
+    fn happened(
+        &mut self,
+        user: UserKey,
+        platform: Platform,
+        connection: Option<ConnectionId>,
+        what: Happening,
+    ) {
+        self.outputs.push_back(Output::Happened {
+            user,
+            platform,
+            connection,
+            what,
+        });
+    }
+
     /// A step of a subscription list, answered.
     fn list_step(
         &mut self,
@@ -278,6 +294,11 @@ impl MemoryEngine {
 
     /// Ends all sessions of a user (R8.7).
     fn kick(&mut self, key: UserKey, at: Now, tag: Option<Tag>) {
+        let live: Vec<(Platform, Option<ConnectionId>)> = self
+            .records
+            .of(&key)
+            .map(|record| record.user.live_devices().collect())
+            .unwrap_or_default();
         let found = self.step(
             key,
             at,
@@ -289,6 +310,9 @@ impl MemoryEngine {
         );
         if !found {
             self.answer(tag, Answer::Done);
+        }
+        for (platform, connection) in live {
+            self.happened(key, platform, connection, Happening::LoggedOut);
         }
     }
 
@@ -425,11 +449,14 @@ impl Engine for MemoryEngine {
             Command::LogIn { user, login } => {
                 // Not told on its own: the login itself is a change.
                 let is_new = self.make(user, at).is_some();
+                let (platform, connection) = (login.device.platform, login.connection);
+                let mut kicked = None;
                 let found = self.step(
                     user,
                     at,
                     |record, context| match record.user.log_in(login, context) {
                         Ok(done) => {
+                            kicked = Some(done.kicked);
                             let answer = LoggedIn {
                                 session: done.session,
                                 presence: record.user.presence().clone(),
@@ -452,6 +479,9 @@ impl Engine for MemoryEngine {
                 if !found {
                     self.answer(tag, Answer::Unavailable);
                 }
+                if let Some(kicked) = kicked {
+                    self.happened(user, platform, Some(connection), Happening::LoggedIn { kicked });
+                }
             }
             Command::Leave {
                 user,
@@ -459,20 +489,35 @@ impl Engine for MemoryEngine {
                 connection,
                 how,
             } => {
+                let mut gone = None;
                 let found = self.step(
                     user,
                     at,
                     |record, context| {
-                        let changed = match how {
-                            Departure::LogOut => record.user.log_out(session, connection, context),
-                            Departure::Lost(loss) => record.user.lose(session, connection, loss, context),
+                        let user = &mut record.user;
+                        let platform = user.platform_of(session, connection);
+                        let (changed, what) = match how {
+                            Departure::LogOut => {
+                                (user.log_out(session, connection, context), Happening::LoggedOut)
+                            }
+                            Departure::Lost(loss) => (
+                                user.lose(session, connection, loss, context),
+                                Happening::Lost(loss),
+                            ),
                         };
+                        // In grace it may come back as if nothing had happened.
+                        gone = platform
+                            .filter(|_| !user.is_in_grace(session))
+                            .map(|platform| (platform, what));
                         ((), changed)
                     },
                     |engine, ()| engine.answer(tag, Answer::Done),
                 );
                 if !found {
                     self.answer(tag, Answer::Done);
+                }
+                if let Some((platform, what)) = gone {
+                    self.happened(user, platform, Some(connection), what);
                 }
             }
             Command::SetCustom {
@@ -481,19 +526,26 @@ impl Engine for MemoryEngine {
                 connection,
                 custom,
             } => {
+                let mut set = None;
                 let found = self.step(
                     user,
                     at,
                     |record, context| {
-                        if !record.user.is_current(session, connection) {
+                        let Some(platform) = record.user.platform_of(session, connection) else {
                             return (Answer::Stale, false);
-                        }
-                        (Answer::Done, record.user.set_custom_status(custom, context))
+                        };
+                        let text = custom.clone();
+                        let changed = record.user.set_custom_status(custom, context);
+                        set = changed.then_some((platform, text));
+                        (Answer::Done, changed)
                     },
                     |engine, answer| engine.answer(tag, answer),
                 );
                 if !found {
                     self.answer(tag, Answer::Stale);
+                }
+                if let Some((platform, text)) = set {
+                    self.happened(user, platform, Some(connection), Happening::CustomStatus(text));
                 }
             }
             Command::CheckRevoked { user, signed_at_s } => {
@@ -591,10 +643,12 @@ impl Engine for MemoryEngine {
             if deadline > at.mono {
                 break;
             }
+            let mut lost = Vec::new();
             let found = self.step(
                 key,
                 at,
                 |record, context| {
+                    lost.extend(record.user.graces_over(at.mono));
                     // The linger's end is told to nobody: its owner has no device here (R5.8).
                     record.list.advance(at);
                     ((), record.user.advance(context))
@@ -602,6 +656,9 @@ impl Engine for MemoryEngine {
                 |_, ()| {},
             );
             debug_assert!(found, "a record's timer goes with it");
+            for (platform, loss) in lost {
+                self.happened(key, platform, None, Happening::Lost(loss));
+            }
             if self.timers.first() == Some(&(deadline, key)) {
                 // A machine that calls something due and then does nothing must not hold up the loop for ever.
                 debug_assert!(false, "what is due was carried out");

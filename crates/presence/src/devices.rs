@@ -83,9 +83,9 @@ impl Device {
 
 /// A login that was displaced, and by a digest whose it was: another device that names its number is not it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Displaced {
-    session: SessionId,
-    device: u64,
+pub(crate) struct Displaced {
+    pub(crate) session: SessionId,
+    pub(crate) device: u64,
 }
 
 /// A device that was let in.
@@ -101,9 +101,9 @@ pub(crate) struct Entered {
 /// All devices of one account.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Devices {
-    all: Vec<Device>,
+    pub(crate) all: Vec<Device>,
     /// Oldest first.
-    displaced: Vec<Displaced>,
+    pub(crate) displaced: Vec<Displaced>,
 }
 
 impl Devices {
@@ -408,9 +408,9 @@ impl Devices {
 
 impl Loss {
     /// How long a connection lost so may take to come back (R2.8, R8.10).
-    fn grace(self, settings: &AppSettings) -> std::time::Duration {
+    pub(crate) fn grace(self, settings: &AppSettings) -> std::time::Duration {
         match self {
-            Loss::LinkClosed | Loss::Timeout => settings.offline_grace,
+            Loss::LinkClosed | Loss::Timeout | Loss::Restart => settings.offline_grace,
             Loss::SlowReceiver => settings.offline_grace.max(crate::user::SLOW_RECEIVER_GRACE),
             Loss::Expired => std::time::Duration::ZERO,
         }

@@ -18,6 +18,7 @@ mod multi_login;
 mod scene;
 pub mod settings;
 pub mod status;
+pub mod stored;
 pub mod subscriptions;
 pub mod time;
 pub mod user;

@@ -12,12 +12,12 @@ use crate::time::{Mono, Now};
 /// A user's subscription list. Oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubscriptionList {
-    ids: Vec<UserId>,
-    generation: u64,
+    pub(crate) ids: Vec<UserId>,
+    pub(crate) generation: u64,
     /// Only ever true of an empty list.
-    restorable: bool,
+    pub(crate) restorable: bool,
     /// When the list is cleared, while its owner is away and it holds anyone.
-    linger_end: Option<Mono>,
+    pub(crate) linger_end: Option<Mono>,
 }
 
 /// What a step did to the list: the watcher index and the user's devices (R5.3) follow it. Empty: nothing happened.
@@ -58,6 +58,12 @@ impl SubscriptionList {
     /// The ids, oldest first (R5.9).
     pub fn ids(&self) -> impl Iterator<Item = UserId> + '_ {
         self.ids.iter().copied()
+    }
+
+    /// The list changed, and its generation is to be above all that a server before a crash may have given out: they are
+    /// below `floor`.
+    pub fn lift(&mut self, floor: u64) {
+        self.generation = self.generation.max(floor);
     }
 
     /// Whether `user` is in it.

@@ -41,6 +41,8 @@ pub enum Loss {
     Expired,
     /// It read nothing with a full outbox (R8.10): at least [`SLOW_RECEIVER_GRACE`] of grace. Told as LINK_CLOSED.
     SlowReceiver,
+    /// The server that held it ended (R2.9): `restart_grace` from the start of the next one. Told as SERVER.
+    Restart,
 }
 
 /// Grace of a receiver cut by R8.10.
@@ -108,11 +110,11 @@ pub struct Mark {
 /// finds a grace that ended but was not carried out takes it as still running.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    presence: Presence,
-    devices: Devices,
-    last_session: SessionId,
+    pub(crate) presence: Presence,
+    pub(crate) devices: Devices,
+    pub(crate) last_session: SessionId,
     /// UserSigs made up to this second are revoked (R8.7).
-    revoked_until_s: i64,
+    pub(crate) revoked_until_s: i64,
 }
 
 impl User {
@@ -325,6 +327,7 @@ impl Loss {
             Loss::LinkClosed | Loss::SlowReceiver => Reason::LinkClosed,
             Loss::Timeout => Reason::Timeout,
             Loss::Expired => Reason::Expired,
+            Loss::Restart => Reason::Server,
         }
     }
 }

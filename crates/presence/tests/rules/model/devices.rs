@@ -179,7 +179,7 @@ impl Model {
         let settings = &self.settings[&self.devices[index].owner.app];
         // R2.8, R8.10.
         let grace = match loss {
-            Loss::LinkClosed | Loss::Timeout => settings.offline_grace,
+            Loss::LinkClosed | Loss::Timeout | Loss::Restart => settings.offline_grace,
             Loss::Expired if self.is(Mutant::ExpiredHasGrace) => settings.offline_grace,
             Loss::Expired => Duration::ZERO,
             Loss::SlowReceiver => settings.offline_grace.max(Duration::from_secs(10)),
@@ -283,5 +283,6 @@ fn reason_of(loss: Loss) -> Reason {
         Loss::LinkClosed | Loss::SlowReceiver => Reason::LinkClosed,
         Loss::Timeout => Reason::Timeout,
         Loss::Expired => Reason::Expired,
+        Loss::Restart => Reason::Server,
     }
 }

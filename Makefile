@@ -10,10 +10,11 @@ CARGO := scripts/cargo.sh
 MAKEFLAGS += --no-print-directory
 TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 PROFILE_DIR := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+DEB_DIR ?= $(TARGET_DIR)/packages
 CMAKE_DIR := $(abspath $(or $(CMAKE_BUILD_DIR),build))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests build test cargo-test ctest lint header docs-api examples demo bench bench-peers static memcheck asan tsan drd loom fuzz clean
+.PHONY: help setup setup-tests build test cargo-test ctest lint header docs-api examples demo bench bench-peers static install install-built uninstall deb memcheck asan tsan drd loom fuzz clean
 
 help: ## this list
 	@echo 'tim-presence: user status as a C library and a server. Entry points:'
@@ -71,6 +72,25 @@ static: build ## a static library with no global symbols but tim*, and its list 
 	scripts/static.sh $(PROFILE_DIR)/libtim_presence.a $(PROFILE_DIR)/static/libtim_presence.a
 	@tests/checkers/static/run.sh native $(PROFILE_DIR)/libtim_presence.a $(CURDIR) $(TARGET_DIR)
 	@echo 'built: $(PROFILE_DIR)/static/libtim_presence.a'
+
+# Installing wants the optimised build, unless PROFILE is given. Under sudo nothing is built, so that no file of root's is left among
+# yours:  make build PROFILE=release && sudo make install
+INSTALL_PROFILE := $(if $(filter file,$(origin PROFILE)),release,$(PROFILE))
+INSTALL_PATHS = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' BINDIR='$(BINDIR)' DOCDIR='$(DOCDIR)'
+
+install: ## library, headers, server, pkg-config and CMake files; PREFIX=/usr/local, DESTDIR, LIBDIR, INCLUDEDIR, BINDIR, DOCDIR
+	@[ -n "$$SUDO_USER" ] || $(MAKE) build PROFILE=$(INSTALL_PROFILE)
+	@$(MAKE) install-built PROFILE=$(INSTALL_PROFILE)
+
+install-built:
+	@$(INSTALL_PATHS) scripts/install.sh install $(PROFILE_DIR)
+
+uninstall: ## remove what `make install` with the same paths put there
+	@$(INSTALL_PATHS) scripts/install.sh uninstall
+
+deb: ## Debian packages of library and headers, in DEB_DIR (packaging/README.md)
+	@$(MAKE) build PROFILE=$(INSTALL_PROFILE)
+	@packaging/deb.sh $(TARGET_DIR)/$(if $(filter dev,$(INSTALL_PROFILE)),debug,$(INSTALL_PROFILE)) $(DEB_DIR) library
 
 # The long checks: docs/TESTING.md says what each proves, what it needs installed and how long it takes.
 memcheck: examples ## valgrind over the C programs: no error, nothing lost

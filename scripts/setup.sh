@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what building tim-presence needs and this machine lacks: a C and C++ compiler, make, cmake and Rust. With
-# the word `tests`, also the tools that some tests use: clang with its sanitizers, valgrind, libabigail, doxygen, Python
+# the word `tests`, also the tools that some tests use: clang with its sanitizers, valgrind, libabigail, doxygen, pkg-config, Python
 # with cffi. For Debian and Ubuntu, as root or as a user with sudo. Says what it does; does nothing when all is there.
 # On any other system install the same by hand: everything after this only looks for the programs.
 set -eu
@@ -53,6 +53,7 @@ if [ "${1:-}" = tests ]; then
     have valgrind || tools="$tools valgrind"
     have abidw || tools="$tools abigail-tools"
     have doxygen || tools="$tools doxygen"
+    have pkg-config || tools="$tools pkg-config"
     { have python3 && python3 -c 'import cffi' || [ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import cffi'; } >/dev/null 2>&1 ||
         tools="$tools python3 python3-cffi"
     [ -z "$tools" ] || say "missing here, used by tests:$tools"

@@ -933,6 +933,11 @@ int32_t timSetWakeCallback(TimClient client,
 #define TIM_ERR_LOGGED_OUT 6023
 
 /**
+ * Not JSON. Only from the drop-in library: an argument that must be JSON is not. Nothing was changed.
+ */
+#define TIM_ERR_INVALID_JSON 6027
+
+/**
  * The UserSig expired. The UserSig of this session expired while it was online. Log in again with a new one.
  */
 #define TIM_ERR_USER_SIG_EXPIRED_ONLINE 6206
@@ -955,6 +960,18 @@ int32_t timSetWakeCallback(TimClient client,
 #define TIM_ERR_RATE_LIMITED 7008
 
 /**
+ * Interrupted. Only from the drop-in library: TIMUninit was called before the operation finished; whether it took
+ * effect is not known.
+ */
+#define TIM_ERR_INTERRUPTED 7009
+
+/**
+ * Internal error. Only from the drop-in library: it met a bug of its own and caught it. TIMUninit and TIMInit start
+ * afresh. Please report it.
+ */
+#define TIM_ERR_INTERNAL_ERROR 7012
+
+/**
  * Not supported by the plan or the server. The app's plan does not include this call, or the server or library does
  * not have it.
  */
@@ -975,6 +992,23 @@ int32_t timSetWakeCallback(TimClient client,
  * whether it took effect is not known. It is not sent again by itself.
  */
 #define TIM_ERR_DISCONNECTED 9508
+
+/**
+ * The connection could not be made in time. Told with a connection state: an attempt to connect got no answer within
+ * connect_timeout_ms.
+ */
+#define TIM_ERR_CONNECT_TIMEOUT 9510
+
+/**
+ * The connection was refused. Told with a connection state: nothing listens at the server's address, or a firewall
+ * refuses it.
+ */
+#define TIM_ERR_CONNECTION_REFUSED 9511
+
+/**
+ * The network is unreachable. Told with a connection state: this machine has no way to the server's address.
+ */
+#define TIM_ERR_UNREACHABLE 9512
 
 /**
  * No connection to the server. The request could not be sent within its time because there was no connection. Nothing

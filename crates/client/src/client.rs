@@ -195,6 +195,15 @@ impl Client {
         self.call(Ask::GetFriends, done)
     }
 
+    /// Tries whether the server can be reached: makes a connection, as a login would, and lets go of it. Tells nobody
+    /// else, and changes nothing.
+    ///
+    /// In the result, which waits for no other and which no other waits for: 0; 9510, 9511, 9512 or 9523, by what
+    /// failed, with the system's text. `Err` as for every call.
+    pub fn reach(&self, done: Completion) -> Result<(), CallError> {
+        self.send(Command::Reach { done }, self.shared.queue_max)
+    }
+
     /// Replaces a listener, in order with what waits to be delivered: what was queued before goes to the old one. `BUSY`
     /// when there is no room (`queue_max`); the listener is then dropped on this thread.
     pub fn set_listener(&self, listener: Listener) -> Result<(), CallError> {

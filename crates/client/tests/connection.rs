@@ -49,7 +49,7 @@ async fn it_is_tried_again_and_again_but_never_later_than_30_s_after_the_last_ti
         app.until("Connecting 0").await;
         assert!(last.elapsed() <= 30 * SECOND, "R8.5");
         last = Instant::now();
-        app.until("Disconnected 9523").await;
+        app.until("Disconnected 9511").await;
     }
     server.world.refusing.store(false, Ordering::SeqCst);
     server.accept_login().await;
@@ -133,7 +133,7 @@ async fn an_attempt_to_connect_is_given_up_after_10_s() {
     let mut app = App::new(&server);
     let begun = Instant::now();
     app.log_in();
-    app.until("Disconnected 9523").await;
+    app.until("Disconnected 9510").await;
     assert_eq!(begun.elapsed(), 10 * SECOND);
 }
 
@@ -360,4 +360,43 @@ async fn the_servers_refusals_come_as_results() {
         .await;
         app.until(&format!("=call {code}")).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whether_the_server_can_be_reached_is_told_without_a_login() {
+    let server = Server::new();
+    let mut app = App::new(&server);
+    app.client.reach(app.note("reach")).unwrap();
+    app.client.reach(app.note("again")).unwrap();
+    assert_eq!(app.until("=again 0").await, ["=reach 0", "=again 0"]);
+    assert_eq!(
+        server.world.dials.load(Ordering::SeqCst),
+        1,
+        "one attempt for both"
+    );
+    server.world.refusing.store(true, Ordering::SeqCst);
+    app.client.reach(app.note("reach")).unwrap();
+    assert_eq!(
+        app.until("=reach 9511").await,
+        ["=reach 9511"],
+        "nobody else is told"
+    );
+    assert_eq!(app.client.login_state(), LoginState::LoggedOut);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_result_waits_for_an_attempt_to_reach_the_server() {
+    let server = Server::new();
+    let mut app = App::new(&server);
+    server.world.hanging.store(true, Ordering::SeqCst);
+    app.client.reach(app.note("reach")).unwrap();
+    let begun = Instant::now();
+    app.set("busy");
+    assert_eq!(app.until("=busy 6014").await, ["=busy 6014"]);
+    app.until("=reach 9510").await;
+    assert_eq!(begun.elapsed(), 10 * SECOND, "connect_timeout_ms");
+    app.client.reach(app.note("reach")).unwrap();
+    server.world.hanging.store(false, Ordering::SeqCst);
+    app.client.destroy_async(Box::new(|| ())).unwrap();
+    app.until("=reach -9").await;
 }

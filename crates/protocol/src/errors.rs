@@ -94,6 +94,8 @@ errors! {
     INVALID_PARAMETERS = 6017, PROGRAMMING, "invalid parameters",
         "Too many or no user ids, a custom status that is too long or holds U+0000, oneself in a subscription, or the like. The text says which. Nothing was changed.";
     LOGGED_OUT = 6023, 0, "logged out before the call finished", "The user logged out, or was logged out, while the call waited for its answer.";
+    INVALID_JSON = 6027, PROGRAMMING, "not JSON",
+        "Only from the drop-in library: an argument that must be JSON is not. Nothing was changed.";
     USER_SIG_EXPIRED_ONLINE = 6206, 0, "the UserSig expired",
         "The UserSig of this session expired while it was online. Log in again with a new one.";
     KICKED_OFFLINE = 6208, 0, "another login took this one's place",
@@ -102,6 +104,10 @@ errors! {
         "A user id is 1 to 32 bytes of printable ASCII (0x20 to 0x7e).";
     RATE_LIMITED = 7008, RETRIABLE, "too many calls",
         "More than 20 calls of this kind in 5 seconds by this user. Nothing was changed; retry after retry_after_ms.";
+    INTERRUPTED = 7009, 0, "interrupted",
+        "Only from the drop-in library: TIMUninit was called before the operation finished; whether it took effect is not known.";
+    INTERNAL_ERROR = 7012, FATAL, "internal error",
+        "Only from the drop-in library: it met a bug of its own and caught it. TIMUninit and TIMInit start afresh. Please report it.";
     INTERFACE_NOT_SUPPORTED = 7013, 0, "not supported by the plan or the server",
         "The app's plan does not include this call, or the server or library does not have it.";
     INVALID_OPERATION = 7014, PROGRAMMING, "not allowed in this state",
@@ -109,6 +115,12 @@ errors! {
     LOGIN_IN_PROGRESS = 7501, RETRIABLE, "a login is in progress", "Another login of this client has not finished yet. Wait for its result.";
     DISCONNECTED = 9508, RETRIABLE, "the connection was lost before the answer",
         "The request was sent and the connection ended before its answer came, so whether it took effect is not known. It is not sent again by itself.";
+    CONNECT_TIMEOUT = 9510, RETRIABLE, "the connection could not be made in time",
+        "Told with a connection state: an attempt to connect got no answer within connect_timeout_ms.";
+    CONNECTION_REFUSED = 9511, RETRIABLE, "the connection was refused",
+        "Told with a connection state: nothing listens at the server's address, or a firewall refuses it.";
+    UNREACHABLE = 9512, RETRIABLE, "the network is unreachable",
+        "Told with a connection state: this machine has no way to the server's address.";
     NO_CONNECTION = 9523, RETRIABLE, "no connection to the server",
         "The request could not be sent within its time because there was no connection. Nothing was changed.";
     USER_SIG_EXPIRED = 70001, 0, "the UserSig is expired", "Get a new UserSig from your backend and log in with it.";

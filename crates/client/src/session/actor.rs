@@ -16,7 +16,7 @@ use presence_protocol::frame::{self, Next as Frame};
 use presence_protocol::message::decode_server;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::machine::{FarewellWish, Machine, Next};
 use super::wire::{IDLE_BUFFER_BYTES, SERVER_FRAME_BYTES_MAX};
@@ -125,7 +125,8 @@ async fn drive(
                 line.stream = Some(stream);
                 machine.connected(now);
             }
-            Event::Dialed(Err(error)) => machine.lose_link(&error.to_string(), None, now),
+            Event::Dialed(Err(error)) => machine.dial_failed(&error, now),
+            Event::Reached(tried) => machine.reached(tried),
             Event::Read => line.understand(machine, now),
             Event::Ended(None) => machine.link_ended("the server closed the connection", now),
             Event::Ended(Some(error)) => machine.link_ended(&error.to_string(), now),
@@ -140,7 +141,10 @@ async fn answer_panic(machine: &mut Machine, commands: &Receiver<Command>, bell:
         let now = Instant::now();
         while let Ok(command) = commands.try_recv() {
             match command {
-                Command::Login { done, .. } | Command::Logout { done } | Command::Call { done, .. } => {
+                Command::Login { done, .. }
+                | Command::Logout { done }
+                | Command::Reach { done }
+                | Command::Call { done, .. } => {
                     machine.refuse(done, code::PANIC);
                 }
                 other => {
@@ -164,6 +168,8 @@ enum Event {
     Timer,
     /// An attempt to connect came to an end.
     Dialed(io::Result<Box<dyn Stream>>),
+    /// So did an attempt to see whether the server can be reached.
+    Reached(io::Result<()>),
     /// Bytes came.
     Read,
     /// All bytes are written.
@@ -179,6 +185,7 @@ enum Event {
 struct Line {
     stream: Option<Box<dyn Stream>>,
     dialing: Option<Connecting>,
+    reaching: Option<Pin<Box<dyn Future<Output = io::Result<()>> + Send>>>,
     farewell: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     input: BytesMut,
 }
@@ -193,6 +200,19 @@ impl Line {
         }
         if std::mem::take(&mut machine.dial) {
             self.dialing = Some(machine.world.connect(&machine.options.host, machine.options.port));
+        }
+        if machine.wants_to_reach() && self.reaching.is_none() {
+            let connecting = machine.world.connect(&machine.options.host, machine.options.port);
+            let patience = machine.options.connect_timeout;
+            self.reaching = Some(Box::pin(async move {
+                match timeout(patience, connecting).await {
+                    Ok(connected) => connected.map(drop),
+                    Err(_) => Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        "the server did not answer in time",
+                    )),
+                }
+            }));
         }
         match std::mem::replace(&mut machine.farewell, FarewellWish::None) {
             FarewellWish::None => {}
@@ -227,6 +247,12 @@ impl Line {
         {
             self.dialing = None;
             return Poll::Ready(Event::Dialed(dialed));
+        }
+        if let Some(reaching) = &mut self.reaching
+            && let Poll::Ready(tried) = reaching.as_mut().poll(cx)
+        {
+            self.reaching = None;
+            return Poll::Ready(Event::Reached(tried));
         }
         if let Some(farewell) = &mut self.farewell
             && farewell.as_mut().poll(cx).is_ready()

@@ -1,6 +1,8 @@
 //! What comes and goes over the connection: making and losing it (R8.5, R8.6), heartbeats (R2.6), requests and their
 //! answers, notifications (R6).
 
+use std::io;
+
 use presence::ids::UserId;
 use presence::status::Status;
 use presence_protocol::errors::code;
@@ -31,6 +33,11 @@ impl Machine {
         self.dial = true;
     }
 
+    /// No connection was to be had.
+    pub(crate) fn dial_failed(&mut self, error: &io::Error, now: Instant) {
+        self.lose_link_with(dial_failure(error), &error.to_string(), None, now);
+    }
+
     /// The shell has a connection.
     pub(crate) fn connected(&mut self, now: Instant) {
         self.wire.open(now);
@@ -43,6 +50,10 @@ impl Machine {
     /// The connection is lost, or was not to be had: the next attempt is due after a backoff, and not before
     /// `not_before` (R8.5).
     pub(crate) fn lose_link(&mut self, why: &str, not_before: Option<Instant>, now: Instant) {
+        self.lose_link_with(code::NO_CONNECTION, why, not_before, now);
+    }
+
+    fn lose_link_with(&mut self, code: i32, why: &str, not_before: Option<Instant>, now: Instant) {
         let was_up = match &self.link {
             Link::Up(heart) => {
                 // A login alone is no proof: a server that accepts and closes shall not be asked four times a second.
@@ -62,23 +73,23 @@ impl Machine {
         let until = not_before.map_or(now + backoff, |earliest| earliest.max(now + backoff));
         match &self.phase {
             Phase::LoggedOut => self.link = Link::Idle,
-            Phase::LoggingIn(_) => self.wait_for_link(until, why),
+            Phase::LoggingIn(_) => self.wait_for_link(until, code, why),
             Phase::LoggedIn(_) => {
                 if was_up {
                     self.calls
                         .connection_died(now + self.options.disconnected_wait, &mut self.items);
                 }
-                self.wait_for_link(until, why);
+                self.wait_for_link(until, code, why);
             }
             // No answer will come; if the server did not hear it, the farewell will say it.
             Phase::LoggingOut(leaving) if leaving.said => self.finish_logout(now),
-            Phase::LoggingOut(_) => self.wait_for_link(until, why),
+            Phase::LoggingOut(_) => self.wait_for_link(until, code, why),
         }
     }
 
-    fn wait_for_link(&mut self, until: Instant, why: &str) {
+    fn wait_for_link(&mut self, until: Instant, code: i32, why: &str) {
         self.link = Link::Waiting { until };
-        self.tell_connection(ConnectionState::Disconnected, code::NO_CONNECTION, why);
+        self.tell_connection(ConnectionState::Disconnected, code, why);
     }
 
     /// Nobody needs the connection any more.
@@ -124,7 +135,8 @@ impl Machine {
         match &mut self.link {
             Link::Waiting { until } if *until <= now => self.dial(now),
             Link::Dialing { give_up_at } if *give_up_at <= now => {
-                self.lose_link("the server did not answer in time", None, now);
+                let why = "the server did not answer in time";
+                self.lose_link_with(code::CONNECT_TIMEOUT, why, None, now);
             }
             Link::Up(Heart {
                 unanswered_since: Some(since),
@@ -329,6 +341,19 @@ impl Machine {
 fn read_statuses(users: &mut [UserStatus]) {
     for user in users {
         user.status = Status::from_number(user.status).map_or(UNKNOWN, Status::number);
+    }
+}
+
+/// The code for an attempt to connect that failed.
+pub(super) fn dial_failure(error: &io::Error) -> i32 {
+    match error.kind() {
+        io::ErrorKind::TimedOut => code::CONNECT_TIMEOUT,
+        io::ErrorKind::ConnectionRefused => code::CONNECTION_REFUSED,
+        io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::AddrNotAvailable
+        | io::ErrorKind::NetworkDown => code::UNREACHABLE,
+        _ => code::NO_CONNECTION,
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::calls::{Calls, Seq};
+use super::link::dial_failure;
 use super::told::{ListCopy, Told};
 use super::wire::Wire;
 use super::{Command, Discarded};
@@ -129,6 +130,8 @@ pub(crate) struct Machine {
     /// The shell is to make a connection.
     pub(crate) dial: bool,
     pub(crate) farewell: FarewellWish,
+    /// Who asked whether the server can be reached, and has no answer.
+    reaching: Vec<Completion>,
     /// A logout of an earlier time that the server has not heard of (R8.8).
     pub(super) unsaid: Option<UnsaidLogout>,
     /// The list of a session that ended without a logout, in case its user returns (R5.8).
@@ -178,6 +181,7 @@ impl Machine {
             hang_up: false,
             dial: false,
             farewell: FarewellWish::None,
+            reaching: Vec::new(),
             unsaid,
             last_list: None,
             stash: VecDeque::new(),
@@ -195,6 +199,8 @@ impl Machine {
             Command::Login { .. } | Command::Logout { .. } | Command::Call { .. } => {
                 self.ordered(command, now)
             }
+            // One attempt answers all who ask while it runs.
+            Command::Reach { done } => self.reaching.push(done),
             Command::Listen(listener) => {
                 let for_logs = matches!(listener, Listener::Log(..));
                 self.items.push(Item::Listen(listener));
@@ -300,6 +306,26 @@ impl Machine {
         self.calls.complete(call, outcome, &mut self.items);
     }
 
+    /// Whether the shell is to try to connect for those who ask.
+    pub(crate) fn wants_to_reach(&self) -> bool {
+        !self.reaching.is_empty()
+    }
+
+    /// How that went.
+    pub(crate) fn reached(&mut self, tried: std::io::Result<()>) {
+        let outcome = match tried {
+            Ok(()) => Outcome::of(code::OK),
+            Err(error) => Outcome::with_text(dial_failure(&error), error.to_string()),
+        };
+        self.answer_reach(&outcome);
+    }
+
+    fn answer_reach(&mut self, outcome: &Outcome) {
+        for done in std::mem::take(&mut self.reaching) {
+            self.items.push(Item::Result(done, outcome.clone()));
+        }
+    }
+
     /// Gives back the memory of a burst: to be called when nothing is left to do.
     pub(crate) fn tidy(&mut self) {
         if self.items.is_empty() && self.items.capacity() > IDLE_ITEMS {
@@ -320,6 +346,7 @@ impl Machine {
             }
         }
         self.calls.end_all(code, &mut self.items);
+        self.answer_reach(&Outcome::of(code));
         self.link = Link::Idle;
         self.hang_up = true;
         self.dial = false;

@@ -34,6 +34,8 @@ pub(crate) enum Command {
     },
     /// R8.8.
     Logout { done: Completion },
+    /// Whether the server can be reached.
+    Reach { done: Completion },
     /// Any other call.
     Call { ask: Ask, done: Completion },
     /// For the delivery.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what building tim-presence needs and this machine lacks: a C and C++ compiler, make, cmake and Rust. With
 # the word `tests`, also the tools that some tests use: clang with its sanitizers, valgrind, libabigail, doxygen, pkg-config, Python
-# with cffi. For Debian and Ubuntu, as root or as a user with sudo. Says what it does; does nothing when all is there.
+# with cffi and venv. For Debian and Ubuntu, as root or as a user with sudo. Says what it does; does nothing when all is there.
 # On any other system install the same by hand: everything after this only looks for the programs.
 set -eu
 . "$(dirname "$0")/toolchain.sh"
@@ -56,6 +56,8 @@ if [ "${1:-}" = tests ]; then
     have pkg-config || tools="$tools pkg-config"
     { have python3 && python3 -c 'import cffi' || [ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import cffi'; } >/dev/null 2>&1 ||
         tools="$tools python3 python3-cffi"
+    # Python environments: for the bindings' tests, and for zig (scripts/zig.sh).
+    python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || tools="$tools python3-venv"
     [ -z "$tools" ] || say "missing here, used by tests:$tools"
     for tool in $tools; do
         apt_install "$tool" || say "note: $tool cannot be installed; the tests that need it will be skipped"

@@ -135,7 +135,7 @@ impl<T: Keyed> KeyedSlab<T> {
         self.values.get_mut(id).map(Box::as_mut)
     }
 
-    /// The value at a place that is known to be in use.
+    /// The value at a place, if it is in use.
     pub(crate) fn at(&self, place: u32) -> Option<&T> {
         self.values.at(place).map(Box::as_ref)
     }
@@ -157,6 +157,11 @@ impl<T: Keyed> KeyedSlab<T> {
     /// All, by place.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Id, &T)> + '_ {
         self.values.iter().map(|(id, value)| (id, value.as_ref()))
+    }
+
+    /// Places that were ever in use: every value is at one below.
+    pub(crate) fn places_len(&self) -> u32 {
+        self.values.places_len()
     }
 
     pub(crate) fn len(&self) -> usize {

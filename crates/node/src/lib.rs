@@ -26,10 +26,12 @@ mod keyed;
 mod node;
 pub mod options;
 mod slab;
+mod statistics;
 mod transport;
 
-pub use admin::{Admin, AsyncAdmin};
+pub use admin::{Admin, AsyncAdmin, Cursor, Unavailable};
 pub use backend::{Backend, BackendHandle, DeviceEvent};
 pub use config::{AppConfig, NodeConfig};
 pub use node::{Node, StopTimeout, World, run_single, single};
+pub use statistics::{LATENCY_BUCKETS_US, LoopStatistics};
 pub use transport::Listener;

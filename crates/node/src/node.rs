@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use crate::admin::{Admin, AsyncAdmin, Message, ORDERS_MAX};
+use crate::admin::{Admin, AsyncAdmin, ORDERS_MAX, Order};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{AppConfig, NodeConfig};
 use crate::engine::memory::{LOOPS_MAX, MemoryEngine, floor_at, home_of};
@@ -171,7 +171,7 @@ fn live(
     built: &std_mpsc::SyncSender<io::Result<()>>,
     parts: Parts<std::net::TcpStream>,
     listeners: Vec<std::net::TcpListener>,
-    orders: mpsc::Receiver<Message>,
+    orders: mpsc::Receiver<Order>,
 ) {
     // There is room for the one answer, and whoever asked waits for it.
     match runtime() {
@@ -189,7 +189,7 @@ fn live(
 async fn run(
     parts: Parts<std::net::TcpStream>,
     listeners: Vec<std::net::TcpListener>,
-    orders: mpsc::Receiver<Message>,
+    orders: mpsc::Receiver<Order>,
 ) -> io::Result<()> {
     let sources = listeners
         .into_iter()

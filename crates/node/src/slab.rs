@@ -51,6 +51,11 @@ impl<T> Slab<T> {
         self.places.len() - self.free.len()
     }
 
+    /// Places that were ever in use.
+    pub(crate) fn places_len(&self) -> u32 {
+        u32::try_from(self.places.len()).unwrap_or(u32::MAX)
+    }
+
     /// Puts in what `make` makes of its own id.
     pub(crate) fn insert_with(&mut self, make: impl FnOnce(Id) -> T) -> Id {
         let place = self.free.pop().unwrap_or_else(|| {

@@ -6,8 +6,8 @@
 use crate::ids::{ConnectionId, DeviceKey, Platform, SessionId};
 use crate::multi_login::Class;
 use crate::settings::AppSettings;
-use crate::time::Mono;
-use crate::user::{Ended, EndedBy, Login, Loss};
+use crate::time::{Mono, Now, Wall};
+use crate::user::{DeviceView, Ended, EndedBy, Login, Loss, Standing};
 
 /// Displaced logins remembered per user, so that a device that returns late learns of it (R8.3). A displaced device
 /// that is connected is told at once; only one that was away needs this, and 16 of them are more than a person owns.
@@ -46,6 +46,8 @@ pub(crate) struct Device {
     pub(crate) key: DeviceKey,
     pub(crate) session: SessionId,
     pub(crate) state: State,
+    /// When its connection came, or went.
+    pub(crate) since: Wall,
 }
 
 impl Device {
@@ -156,6 +158,20 @@ impl Devices {
             .filter_map(|device| Some((device.session, device.connection()?)))
     }
 
+    /// All of them, in no order that means anything.
+    pub(crate) fn views(&self) -> impl Iterator<Item = DeviceView> + '_ {
+        self.all.iter().map(|device| DeviceView {
+            key: device.key.clone(),
+            session: device.session,
+            standing: match device.state {
+                State::Live { .. } => Standing::Live,
+                State::Grace { .. } => Standing::Grace,
+                State::Lost { .. } => Standing::Lost,
+            },
+            since: device.since,
+        })
+    }
+
     /// Whether `session` is live on `connection`.
     pub(crate) fn is_current(&self, session: SessionId, connection: ConnectionId) -> bool {
         self.position(session, connection).is_some()
@@ -167,6 +183,7 @@ impl Devices {
         &mut self,
         login: &Login,
         next_session: SessionId,
+        now: Wall,
         settings: &AppSettings,
     ) -> Option<Entered> {
         let mut entered = Entered {
@@ -186,7 +203,7 @@ impl Devices {
                 if self.all[index].is_live() {
                     // It counts as live all along, so nobody has to make room for it.
                     entered.session = resumed;
-                    entered.ended = self.reconnect(index, login.connection);
+                    entered.ended = self.reconnect(index, login.connection, now);
                     return Some(entered);
                 }
                 if !self.has_room_for(resumed, &login.device, settings) {
@@ -213,6 +230,7 @@ impl Devices {
             state: State::Live {
                 connection: login.connection,
             },
+            since: now,
         });
         self.all.shrink_to_fit();
         Some(entered)
@@ -233,7 +251,7 @@ impl Devices {
         session: SessionId,
         connection: ConnectionId,
         loss: Loss,
-        now: Mono,
+        now: Now,
         settings: &AppSettings,
     ) -> bool {
         let Some(index) = self.position(session, connection) else {
@@ -243,14 +261,15 @@ impl Devices {
         let has_grace = !grace.is_zero() && self.count(Device::is_in_grace) < AWAY_DEVICES_MAX;
         self.all[index].state = if has_grace {
             State::Grace {
-                until: now.after(grace),
+                until: now.mono.after(grace),
                 loss,
             }
         } else {
             State::Lost {
-                forget_at: now.after(settings.lost_device_retention),
+                forget_at: now.mono.after(settings.lost_device_retention),
             }
         };
+        self.all[index].since = now.wall;
         self.bound_lost();
         true
     }
@@ -314,13 +333,14 @@ impl Devices {
     }
 
     /// A known login goes on on a new connection; the end of the old one is silent (R2.7).
-    fn reconnect(&mut self, index: usize, connection: ConnectionId) -> Vec<Ended> {
+    fn reconnect(&mut self, index: usize, connection: ConnectionId, now: Wall) -> Vec<Ended> {
         let device = &mut self.all[index];
         let old = device
             .connection()
             .filter(|old| *old != connection)
             .map(|_| device.ended(EndedBy::Replaced));
         device.state = State::Live { connection };
+        device.since = now;
         old.into_iter().collect()
     }
 

@@ -41,6 +41,8 @@ pub struct StoredDevice<'a> {
     pub session: SessionId,
     /// Where it stands.
     pub state: StoredState,
+    /// When its connection came, or went.
+    pub since: Wall,
 }
 
 /// Where a kept device stands.
@@ -115,6 +117,7 @@ impl User {
                     instance: &kept.key.instance,
                     session: kept.session,
                     state: device(kept),
+                    since: kept.since,
                 })
                 .collect(),
             displaced: self
@@ -161,6 +164,10 @@ impl User {
                         instance: kept.instance.into(),
                     },
                     session: kept.session,
+                    since: match kept.state {
+                        StoredState::Live => now.wall,
+                        StoredState::Grace { .. } | StoredState::Lost { .. } => kept.since,
+                    },
                     state: state(kept.state),
                 })
                 .collect(),

@@ -4,7 +4,7 @@ use crate::devices::Devices;
 use crate::ids::{ConnectionId, DeviceKey, Platform, SessionId};
 use crate::settings::AppSettings;
 use crate::status::{CustomStatus, Presence, Reason, Status, Version};
-use crate::time::{Mono, Now};
+use crate::time::{Mono, Now, Wall};
 
 /// What every step needs besides its event.
 #[derive(Debug, Clone, Copy)]
@@ -80,6 +80,30 @@ pub struct Ended {
     pub connection: Option<ConnectionId>,
     /// Why, which is what its client is told.
     pub why: EndedBy,
+}
+
+/// A device as an administrator sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceView {
+    /// Platform and instance (R1.3).
+    pub key: DeviceKey,
+    /// The number of its login (R8.3).
+    pub session: SessionId,
+    /// Where it stands.
+    pub standing: Standing,
+    /// When its connection came (live), or went (in grace, lost).
+    pub since: Wall,
+}
+
+/// Where a device stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Connected.
+    Live,
+    /// Its connection went and may come back unnoticed: it counts as live (R2.8).
+    Grace,
+    /// Its connection went without a logout (R2.2).
+    Lost,
 }
 
 /// Why a session ended other than by its own doing.
@@ -175,6 +199,14 @@ impl User {
         self.devices.connections()
     }
 
+    /// Its devices, in the order of their logins.
+    #[must_use]
+    pub fn devices(&self) -> Vec<DeviceView> {
+        let mut devices: Vec<DeviceView> = self.devices.views().collect();
+        devices.sort_by_key(|device| device.session);
+        devices
+    }
+
     /// Whether `session` is live on `connection`: events of any other connection are stale and change nothing.
     #[must_use]
     pub fn is_current(&self, session: SessionId, connection: ConnectionId) -> bool {
@@ -219,7 +251,10 @@ impl User {
             return Err(LoginRefusal::Revoked);
         }
         let next_session = SessionId((self.last_session.0 + 1).max(context.floor.0));
-        let Some(entered) = self.devices.enter(&login, next_session, context.settings) else {
+        let Some(entered) = self
+            .devices
+            .enter(&login, next_session, context.now.wall, context.settings)
+        else {
             return Err(LoginRefusal::Displaced);
         };
         self.last_session = self.last_session.max(entered.session);
@@ -241,7 +276,7 @@ impl User {
         context: Context<'_>,
     ) -> bool {
         self.devices
-            .lose(session, connection, loss, context.now.mono, context.settings)
+            .lose(session, connection, loss, context.now, context.settings)
             && self.settle(loss.reason(), context)
     }
 
@@ -339,7 +374,6 @@ mod tests {
     use super::*;
     use crate::ids::Platform::{Ios, Mac};
     use crate::scene::{FLOOR, START_S, Scene};
-    use crate::time::Wall;
 
     const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -376,6 +410,38 @@ mod tests {
         assert_eq!(scene.user.platforms(), Ios.bit());
         assert!(scene.lose(phone, Loss::Timeout));
         assert_eq!(scene.status(), (Status::Offline, Reason::Timeout));
+    }
+
+    /// R1.3.
+    #[test]
+    fn devices_are_seen_with_where_they_stand_and_since_when() {
+        let mut scene = Scene::with(|settings| settings.offline_grace = Duration::from_secs(3));
+        let phone = scene.log_in(Ios, "phone");
+        scene.pass(Duration::from_secs(1));
+        scene.log_in(Mac, "mac");
+        scene.pass(Duration::from_secs(1));
+        scene.lose(phone, Loss::LinkClosed);
+        let seen = |scene: &Scene| {
+            let devices = scene.user.devices().into_iter();
+            devices
+                .map(|device| {
+                    (
+                        device.key.platform,
+                        device.standing,
+                        device.since.0 - START_S * 1000,
+                    )
+                })
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            seen(&scene),
+            [(Ios, Standing::Grace, 2_000), (Mac, Standing::Live, 1_000)]
+        );
+        scene.pass(Duration::from_secs(3));
+        assert_eq!(
+            seen(&scene),
+            [(Ios, Standing::Lost, 2_000), (Mac, Standing::Live, 1_000)]
+        );
     }
 
     /// R2.2, R2.6, R6.7, R8.4, R8.10.

@@ -168,9 +168,15 @@ async fn obey(world: Arc<World>, admin: AsyncAdmin) {
     loop {
         let order = locked(&world.server.orders).pop_front();
         match order {
-            Some(Order::Kick(user)) => admin.kick(key(user)).await,
-            Some(Order::Delete(user)) => admin.delete_account(key(user)).await,
-            Some(Order::Befriend(user, friends)) => admin.set_friends(key(user), friends).await,
+            Some(Order::Kick(user)) => {
+                admin.kick(key(user)).await;
+            }
+            Some(Order::Delete(user)) => {
+                admin.delete_account(key(user)).await;
+            }
+            Some(Order::Befriend(user, friends)) => {
+                admin.set_friends(key(user), friends).await;
+            }
             Some(Order::Switch(switches)) => {
                 let settings = settings(&world.scenario, switches);
                 admin.set_app_settings(app_id(), settings).await;

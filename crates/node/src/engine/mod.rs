@@ -16,10 +16,10 @@ use std::task::{Context, Poll};
 
 use presence::ids::{AppId, ConnectionId, Platform, SessionId, UserId, UserKey};
 use presence::settings::AppSettings;
-use presence::status::{CustomStatus, Presence};
+use presence::status::{CustomStatus, Presence, Status};
 use presence::subscriptions::ListChange;
 use presence::time::{Mono, Now};
-use presence::user::{Ended, Login, LoginRefusal, Loss};
+use presence::user::{DeviceView, Ended, Login, LoginRefusal, Loss};
 
 /// Ties an answer to its command. Chosen by who submits, opaque to the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -159,6 +159,41 @@ pub enum Command {
         /// Each once, without the owner.
         friends: Vec<UserId>,
     },
+    /// R9.1: adds to a friend list and takes off it. Of an id in both, and of the owner, nothing changes. Answer:
+    /// `FriendsEdited`.
+    EditFriends {
+        /// Whose.
+        owner: UserKey,
+        /// Whom to add, in this order.
+        add: Vec<UserId>,
+        /// Whom to take off.
+        remove: Vec<UserId>,
+        /// Friends the list may then have.
+        friends_max: usize,
+    },
+    /// All that is known of users at home here. Answer: `Accounts`, in the order asked.
+    Describe {
+        /// Of this app.
+        app: AppId,
+        /// Whom.
+        users: Vec<UserId>,
+    },
+    /// Accounts at home here, a part of them. Answer: `AccountPage`.
+    ListAccounts {
+        /// Of this app.
+        app: AppId,
+        /// Which.
+        filter: AccountFilter,
+        /// From here on: 0, or where the last answer said.
+        from: u32,
+        /// At most so many.
+        count_max: usize,
+    },
+    /// How many accounts are at home here. Answer: `Counts`.
+    Count {
+        /// Of this app.
+        app: AppId,
+    },
     /// New settings of an app for the users at home here (R7.6). No answer.
     Configure {
         /// Which app.
@@ -175,6 +210,84 @@ pub struct Snapshot {
     pub presence: Presence,
     /// Bits of the platforms online (R1.4).
     pub platforms: u32,
+}
+
+/// Which accounts a list is to have: those that meet all that is `Some`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AccountFilter {
+    /// Its id contains this text.
+    pub contains: Option<UserId>,
+    /// It shows this.
+    pub status: Option<Status>,
+    /// It is subscribed to this user, or has this user in its friend list: it watches this user.
+    pub watches: Option<UserId>,
+}
+
+/// All that is known of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// What it shows.
+    pub snapshot: Snapshot,
+    /// Its devices, in the order of their logins: live, in grace, lost.
+    pub devices: Vec<DeviceView>,
+    /// Its subscriptions, oldest first (R5.9).
+    pub subscriptions: Vec<UserId>,
+    /// Its friend list (R9.1).
+    pub friends: Vec<UserId>,
+}
+
+/// A part of a list of accounts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AccountPage {
+    /// Which, and what they show.
+    pub accounts: Vec<(UserId, Snapshot)>,
+    /// Where the list goes on; `None`: that was all.
+    pub next: Option<u32>,
+}
+
+/// How many accounts there are, by status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StatusCounts {
+    /// R2.1.
+    pub online: u64,
+    /// R2.2.
+    pub offline: u64,
+    /// R2.3.
+    pub unlogined: u64,
+}
+
+impl std::ops::Add for StatusCounts {
+    type Output = StatusCounts;
+
+    fn add(self, other: StatusCounts) -> StatusCounts {
+        StatusCounts {
+            online: self.online + other.online,
+            offline: self.offline + other.offline,
+            unlogined: self.unlogined + other.unlogined,
+        }
+    }
+}
+
+impl StatusCounts {
+    /// How many show that.
+    pub fn of(&mut self, status: Status) -> &mut u64 {
+        match status {
+            Status::Online => &mut self.online,
+            Status::Offline => &mut self.offline,
+            Status::Unlogined => &mut self.unlogined,
+        }
+    }
+}
+
+/// What came of [`Command::EditFriends`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FriendsEdited {
+    /// Now in the list and not before.
+    pub added: Vec<UserId>,
+    /// Not any more.
+    pub removed: Vec<UserId>,
+    /// Not added: the list is full.
+    pub no_room: Vec<UserId>,
 }
 
 /// A login that succeeded.
@@ -216,6 +329,14 @@ pub enum Answer {
     Ids(Vec<UserId>),
     /// Per user asked for, in that order; `None`: no such account.
     Users(Vec<Option<Snapshot>>),
+    /// Per user asked for, in that order; `None`: no such account.
+    Accounts(Vec<Option<Account>>),
+    /// Of a list of accounts.
+    AccountPage(AccountPage),
+    /// How many.
+    Counts(StatusCounts),
+    /// What was changed; `None`: no such account.
+    FriendsEdited(Option<FriendsEdited>),
     /// The engine could not carry it out (70500). Whether it took effect is not known.
     Unavailable,
 }

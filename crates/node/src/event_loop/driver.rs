@@ -13,7 +13,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
 
 use super::{Loop, Next};
-use crate::admin::{Message, Order};
+use crate::admin::Order;
+use crate::engine::Answer;
 use crate::gateway::pending::Pending;
 use crate::transport::{Listener, Resident, Transport};
 
@@ -59,7 +60,7 @@ impl<L: Listener> Source<Resident<L::Stream>> for Listening<L> {
 pub(crate) struct Driver<T: Transport, S> {
     turning: Loop<T>,
     sources: Vec<S>,
-    admin: mpsc::Receiver<Message>,
+    admin: mpsc::Receiver<Order>,
     /// After a failed accept: none before this moment.
     accept_from: Option<Mono>,
     sleep: Pin<Box<Sleep>>,
@@ -74,7 +75,7 @@ const ACCEPT_BACK_OFF_MS: u64 = 100;
 
 impl<T: Transport, S: Source<T>> Driver<T, S> {
     /// To be called on the runtime that will poll it.
-    pub(crate) fn new(turning: Loop<T>, sources: Vec<S>, admin: mpsc::Receiver<Message>) -> Driver<T, S> {
+    pub(crate) fn new(turning: Loop<T>, sources: Vec<S>, admin: mpsc::Receiver<Order>) -> Driver<T, S> {
         Driver {
             turning,
             sources,
@@ -88,17 +89,21 @@ impl<T: Transport, S: Source<T>> Driver<T, S> {
     fn obey(&mut self, cx: &mut Context<'_>) -> bool {
         for _ in 0..ORDERS_PER_TURN {
             match self.admin.poll_recv(cx) {
-                Poll::Ready(Some(Message { order, done })) => match order {
-                    Order::Stop => {
+                Poll::Ready(Some(order)) => match order {
+                    Order::Stop(ended) => {
                         self.turning.say_goodbye();
+                        drop(ended); // whoever waits learns by this that it ended
                         return false;
                     }
-                    Order::Configure { app, settings } => {
+                    // Who asked may have stopped waiting, here and below.
+                    Order::Configure { app, settings, done } => {
                         self.turning.configure(app, settings);
-                        // Who asked may have stopped waiting.
-                        let _ = done.send(());
+                        let _ = done.send(Answer::Done);
                     }
-                    Order::Engine(command) => self.turning.ask(Pending::Admin(done), command),
+                    Order::Measure(done) => {
+                        let _ = done.send(self.turning.statistics());
+                    }
+                    Order::Engine { command, done } => self.turning.ask(Pending::Admin(done), command),
                 },
                 // Nobody is left who could end this loop, or give it any order.
                 Poll::Ready(None) => {
@@ -147,12 +152,16 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
+        // Of the machine, not of the injected clock: how long this process works, for the statistics alone.
+        let begun = std::time::Instant::now();
         this.turning.begin(cx.waker());
         if !this.obey(cx) {
             return Poll::Ready(());
         }
         this.accept(cx);
-        let next = match (this.turning.turn(cx), this.accept_from) {
+        let next = this.turning.turn(cx);
+        this.turning.counted.count_turn(begun.elapsed());
+        let next = match (next, this.accept_from) {
             (Next::WhenWoken, Some(from)) => Next::At(from),
             (Next::At(at), Some(from)) => Next::At(at.min(from)),
             (next, _) => next,

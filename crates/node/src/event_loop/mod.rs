@@ -34,6 +34,7 @@ use crate::gateway::pending::Pending;
 use crate::gateway::wheel::Wheel;
 use crate::hub::Hub;
 use crate::slab::{Id, Slab};
+use crate::statistics::LoopStatistics;
 use crate::transport::Transport;
 
 /// Connections of the whole node.
@@ -100,6 +101,8 @@ pub(crate) struct Loop<T: Transport> {
     peers: Peers<T::Detached>,
     catch_up: CatchUp,
     ready: Arc<ReadyQueue>,
+    /// What happened so far; what there is now is counted when somebody asks.
+    pub(crate) counted: LoopStatistics,
     /// Wakes this loop.
     pub(crate) driver: Waker,
     /// To be flushed at the end of the tick.
@@ -162,6 +165,7 @@ impl<T: Transport> Loop<T> {
             peers: parts.peers,
             catch_up: CatchUp::default(),
             ready: Arc::default(),
+            counted: LoopStatistics::default(),
             driver: Waker::noop().clone(),
             dirty: Vec::new(),
             again: Vec::new(),
@@ -190,6 +194,7 @@ impl<T: Transport> Loop<T> {
             tracing::warn!(%peer, connections_max = self.limits.connections_max, "connection refused: too many");
             return;
         }
+        self.counted.accepted += 1;
         tracing::debug!(%peer, "connection accepted");
         let id = self.insert(transport, peer);
         self.schedule(id);

@@ -204,9 +204,9 @@ impl<T: Transport> Loop<T> {
             (Pending::CatchUp { .. } | Pending::Friends { .. }, _) => {
                 tracing::warn!("the engine could not say what users show; some devices catch up later");
             }
-            (Pending::Admin(waiting), _) => {
+            (Pending::Admin(waiting), answer) => {
                 // Who asked may have stopped waiting.
-                let _ = waiting.send(());
+                let _ = waiting.send(answer);
             }
         }
         if let Some(asker) = asker {
@@ -605,7 +605,11 @@ fn simple(asker: Asker, answer: &Answer) -> Reply {
         | Answer::LoginRefused(_)
         | Answer::List { .. }
         | Answer::Ids(_)
-        | Answer::Users(_) => texts::refused(asker.request_id, code::SERVER_ERROR),
+        | Answer::Users(_)
+        | Answer::Accounts(_)
+        | Answer::AccountPage(_)
+        | Answer::Counts(_)
+        | Answer::FriendsEdited(_) => texts::refused(asker.request_id, code::SERVER_ERROR),
     }
 }
 

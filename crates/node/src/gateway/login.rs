@@ -36,6 +36,7 @@ impl<T: Transport> Loop<T> {
         match self.check_login(id, request_id, &login) {
             Ok((user, checked)) => self.submit_login(id, request_id, user, login, checked),
             Err(NotHere::Refused(reply)) => {
+                self.counted.logins_refused += 1;
                 self.reply(id, *reply);
                 self.finish(id);
             }
@@ -165,6 +166,7 @@ impl<T: Transport> Loop<T> {
 
     /// A login ends with `reply`, and its connection with it.
     pub(crate) fn login_failed(&mut self, asker: Asker, reply: Reply) {
+        self.counted.logins_refused += 1;
         self.reply(asker.connection, reply);
         self.finish(asker.connection);
     }
@@ -207,6 +209,7 @@ impl<T: Transport> Loop<T> {
                 own_version: done.presence.version,
             });
         }
+        self.counted.logins += 1;
         self.reply(
             id,
             self.login_reply(asker.request_id, expires, list_generation, &done),

@@ -8,6 +8,7 @@ use presence::status::Version;
 use presence::time::Wall;
 use tokio::sync::oneshot;
 
+use crate::engine::Answer;
 use crate::hub::watchers::Reasons;
 use crate::slab::Id;
 
@@ -115,5 +116,5 @@ pub(crate) enum Pending {
         known: Known,
     },
     /// The backend waits.
-    Admin(oneshot::Sender<()>),
+    Admin(oneshot::Sender<Answer>),
 }

@@ -192,6 +192,7 @@ impl<T: Transport> Loop<T> {
             self.send_bytes(id, Bytes::from_static(HEARTBEAT));
             return None;
         }
+        self.counted.requests += 1;
         match read_request(body) {
             Ok((request_id, Incoming::Call { call, user_ids })) => {
                 self.call(id, request_id, call, &user_ids);

@@ -10,6 +10,7 @@ use presence_protocol::message::encode_change;
 
 use super::Hub;
 use super::watchers::Reasons;
+use crate::engine::memory::home_of;
 use crate::event_loop::Loop;
 use crate::gateway::connection::{Connection, Phase};
 use crate::slab::{Id, Slab};
@@ -56,6 +57,8 @@ struct Deliveries<'a, T> {
     slow: &'a mut Vec<Id>,
     outbox_bytes_max: usize,
     now: Now,
+    /// Deliveries so far.
+    count: &'a mut u64,
 }
 
 impl<T: Transport> Deliveries<'_, T> {
@@ -63,6 +66,7 @@ impl<T: Transport> Deliveries<'_, T> {
         let Some(connection) = self.connections.get_mut(to) else {
             return;
         };
+        *self.count += 1;
         if connection
             .outbox
             .push_change(watched, frame.clone(), self.outbox_bytes_max)
@@ -90,6 +94,9 @@ impl<T: Transport> Deliveries<'_, T> {
 impl<T: Transport> Loop<T> {
     /// R6.1: tells everyone here who is to hear that `user` shows `presence`.
     pub(crate) fn change(&mut self, user: UserKey, presence: &Presence) {
+        if self.loops == 1 || home_of(&user, self.loops) == self.index {
+            self.counted.changes += 1;
+        }
         let frame = self.tell_own_devices(user, presence);
         if let Some(watched) = self.hub.learn(&user, presence) {
             self.tell_watchers_with(watched, frame);
@@ -118,6 +125,7 @@ impl<T: Transport> Loop<T> {
             slow: &mut self.slow,
             outbox_bytes_max: self.config.outbox_bytes_max,
             now: self.now,
+            count: &mut self.counted.deliveries,
         };
         (&self.hub, deliveries)
     }

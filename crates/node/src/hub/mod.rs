@@ -102,6 +102,8 @@ pub(crate) struct Hub {
     resting_order: VecDeque<UserKey>,
     /// Watched users with a pass under way.
     pub(crate) passes: VecDeque<Id>,
+    /// Devices of all `locals`.
+    devices_len: usize,
 }
 
 impl Hub {
@@ -113,6 +115,7 @@ impl Hub {
             resting_gates: HashMap::new(),
             resting_order: VecDeque::new(),
             passes: VecDeque::new(),
+            devices_len: 0,
         }
     }
 
@@ -125,8 +128,14 @@ impl Hub {
         self.locals.of(key).map_or(&[], |user| user.devices.as_slice())
     }
 
+    /// Devices that are logged in here.
+    pub(crate) fn devices_len(&self) -> usize {
+        self.devices_len
+    }
+
     /// A device of `key` logged in on `connection`.
     pub(crate) fn attach(&mut self, key: UserKey, connection: Id) -> Id {
+        self.devices_len += 1;
         if let Some(local) = self.local(&key) {
             if let Some(user) = self.locals.get_mut(local) {
                 user.devices.add(connection);
@@ -151,7 +160,9 @@ impl Hub {
         let Some(user) = self.locals.get_mut(local) else {
             return;
         };
+        let devices_before = user.devices.as_slice().len();
         user.devices.remove(connection);
+        self.devices_len -= devices_before - user.devices.as_slice().len();
         if !user.devices.as_slice().is_empty() {
             return;
         }
@@ -373,6 +384,7 @@ mod tests {
         }
         let local = local.expect("attached");
         assert_eq!(hub.devices(&key("alice")), ids);
+        assert_eq!(hub.devices_len(), 3);
         hub.detach(local, ids[1], Mono(0), Mono(0));
         hub.detach(local, ids[1], Mono(0), Mono(0));
         hub.detach(local, ids[0], Mono(0), Mono(0));
@@ -382,6 +394,6 @@ mod tests {
         );
         hub.detach(local, ids[2], Mono(0), Mono(0));
         assert_eq!(hub.local(&key("alice")), None);
-        assert_eq!(hub.devices(&key("alice")), &[]);
+        assert_eq!((hub.devices(&key("alice")), hub.devices_len()), (&[][..], 0));
     }
 }

@@ -5,6 +5,7 @@
 //! Every case runs with one loop and with three. Engines may take their time: the suite waits for wake-ups, up to
 //! [`PATIENCE`]. That something is *not* told is shown by an answer that comes after it.
 
+mod accounts;
 mod happenings;
 mod interest;
 mod lists;
@@ -22,6 +23,7 @@ use presence::status::{CustomStatus, Presence, Reason, Status, Version};
 use presence::time::{Mono, Now, Wall};
 use presence::user::{EndedBy, Login, LoginRefusal, Loss};
 
+use self::accounts::*;
 use self::happenings::*;
 use self::interest::*;
 use self::lists::*;
@@ -103,6 +105,19 @@ const CASES: &[Case] = &[
         a_deleted_account_leaves_all_lists,
     ),
     ("friends are replaced and listed", friends_are_replaced_and_listed),
+    (
+        "an account is described with its devices and lists",
+        an_account_is_described_with_its_devices_and_lists,
+    ),
+    (
+        "accounts are listed a part at a time and filtered",
+        accounts_are_listed_a_part_at_a_time_and_filtered,
+    ),
+    ("accounts are counted by status", accounts_are_counted_by_status),
+    (
+        "a friend list is edited up to its limit",
+        a_friend_list_is_edited_up_to_its_limit,
+    ),
     (
         "versions and sessions are above the floor and rise",
         versions_and_sessions_are_above_the_floor_and_rise,

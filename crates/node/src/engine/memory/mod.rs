@@ -1,6 +1,7 @@
 //! The memory engine: a shard of the users in each loop, nothing on disk. A command about a user at home here is
 //! answered at once; one about users of other shards goes there, and their answers are gathered.
 
+mod accounts;
 mod asking;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -15,7 +16,7 @@ use presence::user::{Context, Ended, LoginRefusal, Mark, User};
 
 use self::asking::{Asking, Gather};
 use super::mesh::Mesh;
-use super::{Answer, Command, Departure, Engine, Happening, LoggedIn, Output, Snapshot, Tag};
+use super::{Answer, Command, Departure, Engine, Happening, LoggedIn, Output, Snapshot, StatusCounts, Tag};
 use crate::keyed::{Keyed, KeyedSlab};
 use crate::slab::{Id, Slab};
 
@@ -106,6 +107,8 @@ pub struct MemoryEngine {
     timers: BTreeSet<(Mono, UserKey)>,
     gathers: Slab<Gather>,
     outputs: VecDeque<Output>,
+    /// Accounts by status.
+    counts: HashMap<AppId, StatusCounts>,
     mesh: Mesh<Message>,
     shards: usize,
 }
@@ -129,6 +132,7 @@ impl MemoryEngine {
                 timers: BTreeSet::new(),
                 gathers: Slab::new(),
                 outputs: VecDeque::new(),
+                counts: HashMap::new(),
                 mesh,
                 shards: loops,
             })
@@ -166,6 +170,7 @@ impl MemoryEngine {
             deadline: NEVER,
         };
         self.records.insert(record);
+        self.count_status(key.app, None, Some(presence.status));
         Some(presence)
     }
 
@@ -174,6 +179,7 @@ impl MemoryEngine {
     fn unmake(&mut self, key: UserKey) {
         if let Some(record) = self.records.id_of(&key).and_then(|id| self.records.remove(id)) {
             self.timers.remove(&(record.deadline, key));
+            self.count_status(key.app, Some(record.user.presence().status), None);
             self.marks.insert(key, record.user.mark());
         }
     }
@@ -205,6 +211,7 @@ impl MemoryEngine {
             floor: self.floor,
             settings,
         };
+        let status_before = record.user.presence().status;
         let (result, changed) = step(record, context);
         // R5.8. Also when nothing changed: a subscribe may have been on its way when its user's last connection went.
         if record.user.presence().status == Status::Online {
@@ -221,6 +228,9 @@ impl MemoryEngine {
             if deadline != NEVER {
                 self.timers.insert((deadline, key));
             }
+        }
+        if let Some(presence) = &presence {
+            self.count_status(key.app, Some(status_before), Some(presence.status));
         }
         answer(self, result);
         if let Some(presence) = presence {
@@ -323,6 +333,7 @@ impl MemoryEngine {
             return;
         };
         self.timers.remove(&(record.deadline, key));
+        self.count_status(key.app, Some(record.user.presence().status), None);
         self.marks.insert(key, record.user.mark());
         for shard in (0..self.shards).filter(|shard| *shard != self.index) {
             self.mesh.send(shard, Message::Deleted { user: key });
@@ -609,6 +620,29 @@ impl Engine for MemoryEngine {
                 self.register(user, at);
             }
             Command::SetFriends { owner, friends } => self.set_friends(owner, friends, at, tag),
+            Command::EditFriends {
+                owner,
+                add,
+                remove,
+                friends_max,
+            } => self.edit_friends(owner, &add, &remove, friends_max, at, tag),
+            Command::Describe { app, users } => {
+                let accounts = self.describe(app, &users);
+                self.answer(tag, Answer::Accounts(accounts));
+            }
+            Command::ListAccounts {
+                app,
+                filter,
+                from,
+                count_max,
+            } => {
+                let page = self.list(app, filter, from, count_max);
+                self.answer(tag, Answer::AccountPage(page));
+            }
+            Command::Count { app } => {
+                let counts = self.counts.get(&app).copied().unwrap_or_default();
+                self.answer(tag, Answer::Counts(counts));
+            }
             Command::Configure { app, settings } => {
                 self.apps.insert(app, settings);
             }

@@ -1,0 +1,125 @@
+//! Accounts as a backend sees them: described, listed a part at a time, counted; and friend lists edited (R9.1).
+
+use presence::ids::{AppId, UserId, UserKey};
+use presence::status::Status;
+use presence::time::Now;
+
+use super::{MemoryEngine, Record};
+use crate::engine::{Account, AccountFilter, AccountPage, Answer, FriendsEdited, Snapshot, Tag};
+
+/// Records looked at for one part of a list: about 0.1 ms, so that listing a million accounts delays nobody.
+const RECORDS_AT_ONCE: u32 = 500;
+
+impl MemoryEngine {
+    /// The status of an account of this app became `after`; `None`: it is no account.
+    pub(super) fn count_status(&mut self, app: AppId, before: Option<Status>, after: Option<Status>) {
+        if before == after {
+            return;
+        }
+        let counts = self.counts.entry(app).or_default();
+        if let Some(before) = before {
+            *counts.of(before) -= 1;
+        }
+        if let Some(after) = after {
+            *counts.of(after) += 1;
+        }
+    }
+
+    pub(super) fn describe(&self, app: AppId, users: &[UserId]) -> Vec<Option<Account>> {
+        users
+            .iter()
+            .map(|user| {
+                let record = self.records.of(&UserKey { app, user: *user })?;
+                Some(Account {
+                    snapshot: snapshot(record),
+                    devices: record.user.devices(),
+                    subscriptions: record.list.ids().collect(),
+                    friends: record.friends.to_vec(),
+                })
+            })
+            .collect()
+    }
+
+    pub(super) fn list(&self, app: AppId, filter: AccountFilter, from: u32, count_max: usize) -> AccountPage {
+        let mut accounts = Vec::new();
+        let end = self.records.places_len();
+        let mut place = from;
+        while place < end {
+            if accounts.len() >= count_max || place - from >= RECORDS_AT_ONCE {
+                return AccountPage {
+                    accounts,
+                    next: Some(place),
+                };
+            }
+            if let Some(record) = self.records.at(place)
+                && record.key.app == app
+                && meets(record, filter)
+            {
+                accounts.push((record.key.user, snapshot(record)));
+            }
+            place += 1;
+        }
+        AccountPage { accounts, next: None }
+    }
+
+    /// R9.1.
+    pub(super) fn edit_friends(
+        &mut self,
+        owner: UserKey,
+        add: &[UserId],
+        remove: &[UserId],
+        friends_max: usize,
+        at: Now,
+        tag: Option<Tag>,
+    ) {
+        let Some(record) = self.records.of(&owner) else {
+            self.answer(tag, Answer::FriendsEdited(None));
+            return;
+        };
+        let mut edited = FriendsEdited::default();
+        let mut friends = record.friends.to_vec();
+        friends.retain(|friend| {
+            let goes = remove.contains(friend) && !add.contains(friend);
+            if goes {
+                edited.removed.push(*friend);
+            }
+            !goes
+        });
+        let mut known: std::collections::HashSet<UserId> = friends.iter().copied().collect();
+        for friend in add {
+            if *friend == owner.user || remove.contains(friend) || known.contains(friend) {
+                continue;
+            }
+            if friends.len() >= friends_max {
+                edited.no_room.push(*friend);
+                continue;
+            }
+            known.insert(*friend);
+            friends.push(*friend);
+            edited.added.push(*friend);
+        }
+        let changed = !(edited.added.is_empty() && edited.removed.is_empty());
+        self.answer(tag, Answer::FriendsEdited(Some(edited)));
+        if changed {
+            self.set_friends(owner, friends, at, None);
+        }
+    }
+}
+
+fn snapshot(record: &Record) -> Snapshot {
+    Snapshot {
+        presence: record.user.presence().clone(),
+        platforms: record.user.platforms(),
+    }
+}
+
+fn meets(record: &Record, filter: AccountFilter) -> bool {
+    let AccountFilter {
+        contains,
+        status,
+        watches,
+    } = filter;
+    status.is_none_or(|status| record.user.presence().status == status)
+        && contains.is_none_or(|text| record.key.user.as_str().contains(text.as_str()))
+        && watches.is_none_or(|user| record.list.contains(&user) || record.friends.contains(&user))
+}

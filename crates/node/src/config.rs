@@ -8,6 +8,7 @@ use presence::ids::{AppId, UserId};
 use presence::settings::AppSettings;
 
 use crate::backend::BackendHandle;
+use crate::durable::StoreHandle;
 
 /// An app as configured. Its `Debug` does not show the secret key.
 #[derive(Clone)]
@@ -62,6 +63,10 @@ pub struct NodeConfig {
     pub connections_max: usize,
     /// R9.1.
     pub friends_max: usize,
+    /// R2.9: how long after a restart devices that were live may take to come back. Without a store nobody was.
+    pub restart_grace: Duration,
+    /// Where what must outlive the node is kept; `None`: nowhere, and the next start knows nobody.
+    pub store: Option<StoreHandle>,
     /// Who hears of what devices do (R10.1).
     pub backend: Option<BackendHandle>,
 }
@@ -81,6 +86,8 @@ impl Default for NodeConfig {
             login_failures_window: Duration::from_secs(60),
             connections_max: 1_000_000,
             friends_max: 3_000,
+            restart_grace: Duration::from_secs(45),
+            store: None,
             backend: None,
         }
     }

@@ -18,6 +18,7 @@ mod admin;
 mod backend;
 pub mod clock;
 mod config;
+pub mod durable;
 pub mod engine;
 mod event_loop;
 mod gateway;

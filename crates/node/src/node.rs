@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use presence::ids::{AppId, UserKey};
 use presence::settings::AppSettings;
-use presence::time::Now;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -45,8 +44,9 @@ impl std::fmt::Display for StopTimeout {
 impl std::error::Error for StopTimeout {}
 
 impl Node {
-    /// Listens and starts the loops' threads. An error says that an address cannot be listened on, or that the system
-    /// refused a thread or a descriptor; then nothing runs.
+    /// Listens and starts the loops' threads. An error says that an address cannot be listened on, that the system
+    /// refused a thread or a descriptor, or that what the store holds cannot be used ([`io::ErrorKind::InvalidData`]: it
+    /// is damaged); then nothing runs.
     pub fn start(config: NodeConfig, apps: Vec<AppConfig>) -> io::Result<Node> {
         let loops = match config.loops {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
@@ -64,7 +64,7 @@ impl Node {
             .collect::<io::Result<Vec<_>>>()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let friends_max = config.friends_max;
-        let parts = parts::<std::net::TcpStream>(config, &apps, loops, &clock);
+        let parts = parts::<std::net::TcpStream>(config, &apps, loops, &clock)?;
 
         let mut homes = Vec::new();
         for parts in parts {
@@ -228,7 +228,14 @@ pub fn single<L: Listener>(
     let node = async move {
         // It runs on when the caller has dropped the other handles.
         let _backend = backend;
-        let Some(parts) = parts(config, &apps, 1, &world.clock).pop() else {
+        let parts = match parts(config, &apps, 1, &world.clock) {
+            Ok(mut parts) => parts.pop(),
+            Err(error) => {
+                tracing::error!(%error, "the node could not start");
+                None
+            }
+        };
+        let Some(parts) = parts else {
             return;
         };
         let turning = Loop::<Resident<L::Stream>>::new(parts);
@@ -244,11 +251,15 @@ pub async fn run_single<L: Listener>(config: NodeConfig, apps: Vec<AppConfig>, l
 }
 
 /// The parts of a node's loops.
-fn parts<D>(config: NodeConfig, apps: &[AppConfig], loops: usize, clock: &Arc<dyn Clock>) -> Vec<Parts<D>> {
-    let now = clock.now();
+fn parts<D>(
+    config: NodeConfig,
+    apps: &[AppConfig],
+    loops: usize,
+    clock: &Arc<dyn Clock>,
+) -> io::Result<Vec<Parts<D>>> {
     let config = Arc::new(config);
     let limits = Arc::new(Limits::new(config.connections_max));
-    engines(apps, loops, now, config.friends_max)
+    let parts = engines(&config, apps, loops, clock)?
         .into_iter()
         .zip(Peers::among(loops))
         .enumerate()
@@ -265,13 +276,27 @@ fn parts<D>(config: NodeConfig, apps: &[AppConfig], loops: usize, clock: &Arc<dy
             peers,
             limits: Arc::clone(&limits),
         })
-        .collect()
+        .collect();
+    Ok(parts)
 }
 
-/// The engines, with the accounts and friends of the configuration.
-fn engines(apps: &[AppConfig], loops: usize, now: Now, friends_max: usize) -> Vec<MemoryEngine> {
+/// The engines, with what the store holds, and the accounts and friends of the configuration.
+fn engines(
+    config: &NodeConfig,
+    apps: &[AppConfig],
+    loops: usize,
+    clock: &Arc<dyn Clock>,
+) -> io::Result<Vec<MemoryEngine>> {
     let settings: Vec<(AppId, AppSettings)> = apps.iter().map(|app| (app.id, app.settings.clone())).collect();
-    let mut engines = MemoryEngine::for_loops(loops, floor_at(now.wall), &settings);
+    let start = clock.now();
+    let mut engines = match &config.store {
+        None => MemoryEngine::for_loops(loops, floor_at(start.wall), &settings),
+        Some(store) => {
+            MemoryEngine::restored(loops, &settings, store, config.restart_grace, &|| clock.now())?
+        }
+    };
+    let now = clock.now();
+    let friends_max = config.friends_max;
     for app in apps {
         let mentioned = app.friends.values().flatten();
         for user in app.accounts.iter().chain(mentioned) {
@@ -294,5 +319,5 @@ fn engines(apps: &[AppConfig], loops: usize, now: Now, friends_max: usize) -> Ve
             }
         }
     }
-    engines
+    Ok(engines)
 }

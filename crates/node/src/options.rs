@@ -205,6 +205,14 @@ pub const NODE: &[Setting<NodeConfig>] = &[
     },
 ];
 
+/// The settings of a node that has a store.
+pub const STORE: &[Setting<NodeConfig>] = &[Setting {
+    key: "restart_grace_ms",
+    rule: "R2.9",
+    about: "With `data_dir`: how long after a restart users that were online may take to come back before OFFLINE is announced. Best above 30 s, the longest that a client waits between two attempts.",
+    field: ms!(restart_grace, 0, DAY_MS),
+}];
+
 /// The settings of an app, in the order of the page. All can change at run time (R7.6).
 pub const APP: &[Setting<AppSettings>] = &[
     Setting {

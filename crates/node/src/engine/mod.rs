@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 
 use presence::ids::{AppId, ConnectionId, Platform, SessionId, UserId, UserKey};
 use presence::settings::AppSettings;
-use presence::status::{CustomStatus, Presence, Status};
+use presence::status::{CustomStatus, Presence, Status, Version};
 use presence::subscriptions::ListChange;
 use presence::time::{Mono, Now};
 use presence::user::{DeviceView, Ended, Login, LoginRefusal, Loss};
@@ -208,6 +208,8 @@ pub enum Command {
 pub struct Snapshot {
     /// R4.4.
     pub presence: Presence,
+    /// Who was told this version knows what is shown, too (R6.6): a crash raised the version and nothing else.
+    pub kept_version: Version,
     /// Bits of the platforms online (R1.4).
     pub platforms: u32,
 }
@@ -297,6 +299,8 @@ pub struct LoggedIn {
     pub session: SessionId,
     /// The user's own status, this login included.
     pub presence: Presence,
+    /// As of a [`Snapshot`].
+    pub kept_version: Version,
     /// R5.8.
     pub generation: u64,
     /// R5.8.
@@ -435,4 +439,8 @@ pub trait Engine: Send {
     /// The end of a tick: sends on what was gathered for other places. False: some of it found no room, and the loop
     /// should take nothing new from its sockets until a later call says true.
     fn flush(&mut self) -> bool;
+
+    /// The loop ends, and nothing follows: hands to the durable store, if there is one, what it was not given yet. May
+    /// wait for it.
+    fn close(&mut self, at: Now);
 }

@@ -156,6 +156,7 @@ where
         let begun = std::time::Instant::now();
         this.turning.begin(cx.waker());
         if !this.obey(cx) {
+            this.turning.close_engine();
             return Poll::Ready(());
         }
         this.accept(cx);

@@ -277,6 +277,11 @@ impl<T: Transport> Loop<T> {
         }
     }
 
+    /// Nothing follows.
+    fn close_engine(&mut self) {
+        self.engine.close(self.now);
+    }
+
     /// The node stops: clients are told to come back a little later, as far as that needs no waiting.
     fn say_goodbye(&mut self) {
         let message = ServerMessage::GoAway {

@@ -82,6 +82,10 @@ impl Engine for Controlled {
     fn flush(&mut self) -> bool {
         self.inner.flush() && !self.control.lock().expect("no panic").congested
     }
+
+    fn close(&mut self, at: Now) {
+        self.inner.close(at);
+    }
 }
 
 struct Incoming(mpsc::Receiver<DuplexStream>);

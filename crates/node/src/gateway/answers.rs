@@ -415,7 +415,17 @@ impl<T: Transport> Loop<T> {
         snapshots: &[Option<Snapshot>],
     ) {
         self.learn_all(user, ids, snapshots);
-        self.send_known(user, devices, reason, ids, known);
+        // After a crash: only the version is another (R6.6).
+        let mut known = Arc::clone(known);
+        for (id, snapshot) in ids.iter().zip(snapshots) {
+            if let Some(snapshot) = snapshot
+                && snapshot.kept_version != snapshot.presence.version
+                && known.get(id) == Some(&snapshot.kept_version)
+            {
+                Arc::make_mut(&mut known).insert(*id, snapshot.presence.version);
+            }
+        }
+        self.send_known(user, devices, reason, ids, &known);
     }
 
     /// Sends what watched users show to devices that were told something else, or nothing (R6.6).

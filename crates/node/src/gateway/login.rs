@@ -214,7 +214,13 @@ impl<T: Transport> Loop<T> {
             id,
             self.login_reply(asker.request_id, expires, list_generation, &done),
         );
-        self.send_own_presence(id, &user, &done.presence);
+        // R8.2. Who comes back after a crash, whose own presence got another version by it and nothing else, knows it
+        // (R6.6).
+        let knows =
+            done.kept_version != done.presence.version && known.get(&user.user) == Some(&done.kept_version);
+        if !knows {
+            self.send_own_presence(id, &user, &done.presence);
+        }
         self.schedule(id);
         self.serve_again(id);
 

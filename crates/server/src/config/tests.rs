@@ -84,6 +84,8 @@ fn every_setting_arrives() {
         login_failures_max: 9,
         login_failures_window: ms(10_000),
         friends_max: 11,
+        restart_grace: ms(45_000),
+        store: None,
         backend: None,
     };
     assert_eq!(format!("{:?}", config.node), format!("{node:?}"));

@@ -9,6 +9,7 @@ mod accounts;
 mod happenings;
 mod interest;
 mod lists;
+mod restarts;
 mod sessions;
 
 use std::collections::VecDeque;
@@ -27,6 +28,7 @@ use self::accounts::*;
 use self::happenings::*;
 use self::interest::*;
 use self::lists::*;
+pub use self::restarts::{DurableFactory, run_restarts};
 use self::sessions::*;
 use super::memory::home_of;
 use super::{Answer, Command, Departure, Engine, Happening, LoggedIn, Output, Snapshot, Tag};
@@ -208,6 +210,26 @@ impl World {
                 },
             );
         }
+    }
+
+    /// The rules have something to do at `at` in so long, and nothing before; what an engine does for itself aside.
+    fn due(&mut self, at: usize, time: Duration) {
+        let expected = self.now.mono.after(time);
+        for _ in 0..100 {
+            let deadline = self.engines[at].next_deadline();
+            match deadline {
+                Some(mono) if mono < expected => {
+                    let wall = self.now.wall;
+                    self.engines[at].advance(Now { mono, wall });
+                    assert!(self.outputs[at].is_empty(), "{}: too early", self.case);
+                }
+                deadline => {
+                    assert_eq!(deadline, Some(expected), "{}", self.case);
+                    return;
+                }
+            }
+        }
+        panic!("{}: no end of deadlines", self.case);
     }
 
     fn submit(&mut self, from: usize, command: Command) -> Tag {

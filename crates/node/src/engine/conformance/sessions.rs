@@ -102,6 +102,7 @@ pub(super) fn a_refused_login_changes_nothing(world: &mut World) {
     assert_eq!(
         shown,
         Answer::Users(vec![Some(Snapshot {
+            kept_version: kicked.version,
             presence: kicked,
             platforms: 0
         })])

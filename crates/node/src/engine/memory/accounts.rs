@@ -5,7 +5,7 @@ use presence::status::Status;
 use presence::time::Now;
 
 use super::{MemoryEngine, Record};
-use crate::engine::{Account, AccountFilter, AccountPage, Answer, FriendsEdited, Snapshot, Tag};
+use crate::engine::{Account, AccountFilter, AccountPage, Answer, FriendsEdited, Tag};
 
 /// Records looked at for one part of a list: about 0.1 ms, so that listing a million accounts delays nobody.
 const RECORDS_AT_ONCE: u32 = 500;
@@ -31,7 +31,7 @@ impl MemoryEngine {
             .map(|user| {
                 let record = self.records.of(&UserKey { app, user: *user })?;
                 Some(Account {
-                    snapshot: snapshot(record),
+                    snapshot: record.snapshot(self.lift),
                     devices: record.user.devices(),
                     subscriptions: record.list.ids().collect(),
                     friends: record.friends.to_vec(),
@@ -55,7 +55,7 @@ impl MemoryEngine {
                 && record.key.app == app
                 && meets(record, filter)
             {
-                accounts.push((record.key.user, snapshot(record)));
+                accounts.push((record.key.user, record.snapshot(self.lift)));
             }
             place += 1;
         }
@@ -103,13 +103,6 @@ impl MemoryEngine {
         if changed {
             self.set_friends(owner, friends, at, None);
         }
-    }
-}
-
-fn snapshot(record: &Record) -> Snapshot {
-    Snapshot {
-        presence: record.user.presence().clone(),
-        platforms: record.user.platforms(),
     }
 }
 

@@ -110,11 +110,9 @@ impl MemoryEngine {
             let text = record.user.presence().custom.as_str();
             text.bytes().next().unwrap_or(0) ^ record.user.platforms() as u8
         };
+        let lift = self.lift;
         self.records.of_each(keys(), reach, |record| {
-            snapshots.push(record.map(|record| Snapshot {
-                presence: record.user.presence().clone(),
-                platforms: record.user.platforms(),
-            }));
+            snapshots.push(record.map(|record| record.snapshot(lift)));
         });
         snapshots
     }

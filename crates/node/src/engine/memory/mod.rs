@@ -1,8 +1,10 @@
-//! The memory engine: a shard of the users in each loop, nothing on disk. A command about a user at home here is
-//! answered at once; one about users of other shards goes there, and their answers are gathered.
+//! The memory engine: a shard of the users in each loop. A command about a user at home here is answered at once; one
+//! about users of other shards goes there, and their answers are gathered. What changes is kept in a durable store if
+//! there is one (`keeping`); everything is answered from memory.
 
 mod accounts;
 mod asking;
+mod keeping;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::task::{Context as TaskContext, Poll};
@@ -15,6 +17,7 @@ use presence::time::{Mono, Now, Wall};
 use presence::user::{Context, Ended, LoginRefusal, Mark, User};
 
 use self::asking::{Asking, Gather};
+use self::keeping::{Keeping, Parts};
 use super::mesh::Mesh;
 use super::{Answer, Command, Departure, Engine, Happening, LoggedIn, Output, Snapshot, StatusCounts, Tag};
 use crate::keyed::{Keyed, KeyedSlab};
@@ -55,6 +58,30 @@ struct Record {
     friends: Box<[UserId]>,
     /// As it stands in `timers`; [`NEVER`]: not there.
     deadline: Mono,
+    /// What of it is to be given to the store.
+    marks: Parts,
+}
+
+impl Record {
+    fn next_deadline(&self) -> Mono {
+        let deadlines = [self.user.next_deadline(), self.list.next_deadline()];
+        deadlines.into_iter().flatten().fold(NEVER, Mono::min)
+    }
+
+    /// See `shown`.
+    fn snapshot(&self, lift: Version) -> Snapshot {
+        Snapshot {
+            presence: shown(self.user.presence(), lift),
+            kept_version: self.user.presence().version,
+            platforms: self.user.platforms(),
+        }
+    }
+
+    /// What of the list is kept, to see whether a step changed it.
+    fn list_state(&self) -> (u64, bool, Option<Mono>) {
+        let list = &self.list;
+        (list.generation(), list.is_restorable(), list.next_deadline())
+    }
 }
 
 impl Keyed for Record {
@@ -98,6 +125,9 @@ enum Message {
 pub struct MemoryEngine {
     index: usize,
     floor: Version,
+    /// See [`Store::lift`](crate::durable::Store::lift).
+    lift: Version,
+    keeping: Option<Box<Keeping>>,
     apps: HashMap<AppId, AppSettings>,
     records: KeyedSlab<Record>,
     /// Deleted accounts (R1.5).
@@ -125,6 +155,8 @@ impl MemoryEngine {
             .map(|(index, mesh)| MemoryEngine {
                 index,
                 floor,
+                lift: Version(0),
+                keeping: None,
                 apps: apps.iter().cloned().collect(),
                 records: KeyedSlab::new(),
                 marks: HashMap::new(),
@@ -168,19 +200,37 @@ impl MemoryEngine {
             list: SubscriptionList::new(presence.version.0),
             friends: Box::default(),
             deadline: NEVER,
+            marks: Parts::NONE,
         };
-        self.records.insert(record);
+        let id = self.records.insert(record);
+        self.mark(id, Parts::USER, at);
         self.count_status(key.app, None, Some(presence.status));
         Some(presence)
     }
 
     /// R1.2: an account exists from its first successful login; a refused one makes none, in particular not one that was
     /// deleted and whose devices return with revoked UserSigs (R1.5).
-    fn unmake(&mut self, key: UserKey) {
-        if let Some(record) = self.records.id_of(&key).and_then(|id| self.records.remove(id)) {
-            self.timers.remove(&(record.deadline, key));
-            self.count_status(key.app, Some(record.user.presence().status), None);
-            self.marks.insert(key, record.user.mark());
+    fn unmake(&mut self, key: UserKey, at: Now) {
+        let Some(id) = self.records.id_of(&key) else {
+            return;
+        };
+        let Some(record) = self.records.remove(id) else {
+            return;
+        };
+        self.timers.remove(&(record.deadline, key));
+        self.count_status(key.app, Some(record.user.presence().status), None);
+        self.marks.insert(key, record.user.mark());
+        if let Some(keeping) = &mut self.keeping {
+            keeping.removed(&record, id.place(), at.mono);
+        }
+    }
+
+    /// Something of a record changed that is kept.
+    fn mark(&mut self, id: Id, parts: Parts, at: Now) {
+        if let Some(keeping) = &mut self.keeping
+            && let Some(record) = self.records.get_mut(id)
+        {
+            keeping.mark(record, id.place(), parts, at.mono);
         }
     }
 
@@ -192,18 +242,23 @@ impl MemoryEngine {
     }
 
     /// Steps one user. `step` says whether the presence changed; `answer` is given what it returned before anybody
-    /// hears of the change (R6.4). `None`: no such account, or its app is not one of this server's.
+    /// hears of the change (R6.4). `touched`: what is kept of the user may have changed also where its presence did not.
+    /// False: no such account, or its app is not one of this server's.
     fn step<R>(
         &mut self,
         key: UserKey,
         at: Now,
+        touched: bool,
         step: impl FnOnce(&mut Record, Context<'_>) -> (R, bool),
         answer: impl FnOnce(&mut MemoryEngine, R),
     ) -> bool {
         let Some(settings) = self.apps.get(&key.app) else {
             return false;
         };
-        let Some(record) = self.records.of_mut(&key) else {
+        let Some(id) = self.records.id_of(&key) else {
+            return false;
+        };
+        let Some(record) = self.records.get_mut(id) else {
             return false;
         };
         let context = Context {
@@ -212,6 +267,7 @@ impl MemoryEngine {
             settings,
         };
         let status_before = record.user.presence().status;
+        let list_before = record.list_state();
         let (result, changed) = step(record, context);
         // R5.8. Also when nothing changed: a subscribe may have been on its way when its user's last connection went.
         if record.user.presence().status == Status::Online {
@@ -220,8 +276,17 @@ impl MemoryEngine {
             record.list.owner_gone(at, settings);
         }
         let presence = changed.then(|| record.user.presence().clone());
-        let deadlines = [record.user.next_deadline(), record.list.next_deadline()];
-        let deadline = deadlines.into_iter().flatten().fold(NEVER, Mono::min);
+        if let Some(keeping) = &mut self.keeping {
+            let user = if changed || touched {
+                Parts::USER
+            } else {
+                Parts::NONE
+            };
+            let is_same = record.list_state() == list_before;
+            let list = if is_same { Parts::NONE } else { Parts::LIST };
+            keeping.mark(record, id.place(), user.and(list), at.mono);
+        }
+        let deadline = record.next_deadline();
         let before = std::mem::replace(&mut record.deadline, deadline);
         if deadline != before {
             self.timers.remove(&(before, key));
@@ -285,8 +350,12 @@ impl MemoryEngine {
         let found = self.step(
             key,
             at,
+            false,
             |record, context| {
                 let change = step(&mut record.list, context.settings);
+                if change.as_ref().is_some_and(|change| !change.is_empty()) {
+                    record.list.lift(context.floor.0);
+                }
                 (change.map(|change| (change, record.list.generation())), false)
             },
             |engine, result| {
@@ -312,6 +381,7 @@ impl MemoryEngine {
         let found = self.step(
             key,
             at,
+            true,
             |record, context| record.user.kick(context),
             |engine, ended| {
                 engine.answer(tag, Answer::Done);
@@ -329,12 +399,10 @@ impl MemoryEngine {
     /// R1.5: the account goes; what was told of it stays known, so that a later one of its name is newer.
     fn delete(&mut self, key: UserKey, at: Now, tag: Option<Tag>) {
         self.kick(key, at, tag);
-        let Some(record) = self.records.id_of(&key).and_then(|id| self.records.remove(id)) else {
+        if self.records.of(&key).is_none() {
             return;
-        };
-        self.timers.remove(&(record.deadline, key));
-        self.count_status(key.app, Some(record.user.presence().status), None);
-        self.marks.insert(key, record.user.mark());
+        }
+        self.unmake(key, at);
         for shard in (0..self.shards).filter(|shard| *shard != self.index) {
             self.mesh.send(shard, Message::Deleted { user: key });
         }
@@ -355,11 +423,11 @@ impl MemoryEngine {
             self.step(
                 user,
                 at,
-                |record, _| {
-                    (
-                        (record.list.unsubscribe(&[deleted.user]), record.list.generation()),
-                        false,
-                    )
+                false,
+                |record, context| {
+                    let change = record.list.unsubscribe(&[deleted.user]);
+                    record.list.lift(context.floor.0);
+                    ((change, record.list.generation()), false)
                 },
                 |engine, (change, generation)| {
                     engine.outputs.push_back(Output::ListChanged {
@@ -375,10 +443,13 @@ impl MemoryEngine {
     fn set_friends(&mut self, owner: UserKey, friends: Vec<UserId>, at: Now, tag: Option<Tag>) {
         self.answer(tag, Answer::Done);
         self.register(owner, at);
-        let Some(record) = self.records.of_mut(&owner) else {
+        let Some(id) = self.records.id_of(&owner) else {
             return;
         };
-        record.friends = friends.clone().into_boxed_slice();
+        if let Some(record) = self.records.get_mut(id) {
+            record.friends = friends.clone().into_boxed_slice();
+        }
+        self.mark(id, Parts::FRIENDS, at);
         let registers = self
             .apps
             .get(&owner.app)
@@ -462,15 +533,18 @@ impl Engine for MemoryEngine {
                 let is_new = self.make(user, at).is_some();
                 let (platform, connection) = (login.device.platform, login.connection);
                 let mut kicked = None;
+                let lift = self.lift;
                 let found = self.step(
                     user,
                     at,
+                    true,
                     |record, context| match record.user.log_in(login, context) {
                         Ok(done) => {
                             kicked = Some(done.kicked);
                             let answer = LoggedIn {
                                 session: done.session,
-                                presence: record.user.presence().clone(),
+                                presence: shown(record.user.presence(), lift),
+                                kept_version: record.user.presence().version,
                                 generation: record.list.generation(),
                                 restorable: record.list.is_restorable(),
                                 subscriptions: record.list.ids().collect(),
@@ -481,7 +555,7 @@ impl Engine for MemoryEngine {
                     },
                     |engine, (answer, ended)| {
                         if is_new && matches!(answer, Answer::LoginRefused(_)) {
-                            engine.unmake(user);
+                            engine.unmake(user, at);
                         }
                         engine.answer(tag, answer);
                         engine.end_all(user, ended);
@@ -504,6 +578,7 @@ impl Engine for MemoryEngine {
                 let found = self.step(
                     user,
                     at,
+                    true,
                     |record, context| {
                         let user = &mut record.user;
                         let platform = user.platform_of(session, connection);
@@ -541,6 +616,7 @@ impl Engine for MemoryEngine {
                 let found = self.step(
                     user,
                     at,
+                    false,
                     |record, context| {
                         let Some(platform) = record.user.platform_of(session, connection) else {
                             return (Answer::Stale, false);
@@ -645,6 +721,12 @@ impl Engine for MemoryEngine {
             }
             Command::Configure { app, settings } => {
                 self.apps.insert(app, settings);
+                // Every loop is told; one of them keeps it.
+                if self.index == 0
+                    && let Some(keeping) = &mut self.keeping
+                {
+                    keeping.configured(app, at.mono);
+                }
             }
         }
     }
@@ -669,7 +751,9 @@ impl Engine for MemoryEngine {
     }
 
     fn next_deadline(&self) -> Option<Mono> {
-        self.timers.first().map(|(deadline, _)| *deadline)
+        let timer = self.timers.first().map(|(deadline, _)| *deadline);
+        let collect = self.keeping.as_ref().and_then(|keeping| keeping.next_deadline());
+        [timer, collect].into_iter().flatten().min()
     }
 
     fn advance(&mut self, at: Now) {
@@ -681,10 +765,13 @@ impl Engine for MemoryEngine {
             let found = self.step(
                 key,
                 at,
+                true,
                 |record, context| {
                     lost.extend(record.user.graces_over(at.mono));
                     // The linger's end is told to nobody: its owner has no device here (R5.8).
-                    record.list.advance(at);
+                    if !record.list.advance(at).is_empty() {
+                        record.list.lift(context.floor.0);
+                    }
                     ((), record.user.advance(context))
                 },
                 |_, ()| {},
@@ -699,16 +786,29 @@ impl Engine for MemoryEngine {
                 self.timers.remove(&(deadline, key));
             }
         }
+        self.collect(at);
     }
 
     fn flush(&mut self) -> bool {
         self.mesh.flush()
     }
+
+    fn close(&mut self, at: Now) {
+        self.collect_all(at);
+    }
+}
+
+/// What is shown of a presence: after a crash, a version above all that may have been shown before it (R6.5).
+fn shown(presence: &Presence, lift: Version) -> Presence {
+    let mut presence = presence.clone();
+    presence.version = presence.version.max(lift);
+    presence
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::durable::held::Held;
     use crate::engine::conformance;
 
     #[test]
@@ -718,6 +818,26 @@ mod tests {
                 .into_iter()
                 .map(|engine| Box::new(engine) as Box<dyn Engine>)
                 .collect()
+        });
+    }
+
+    #[test]
+    fn the_memory_engine_does_so_with_a_store_too_and_across_restarts() {
+        fn boxed(engines: Vec<MemoryEngine>) -> Vec<Box<dyn Engine>> {
+            engines
+                .into_iter()
+                .map(|engine| Box::new(engine) as Box<dyn Engine>)
+                .collect()
+        }
+        let grace = std::time::Duration::from_secs(45);
+        conformance::run(&mut |loops, floor, app| {
+            let store = Held::default().open(floor, false);
+            let engines = MemoryEngine::restored(loops, &[app], &store, grace, &Now::default);
+            boxed(engines.expect("an empty store"))
+        });
+        conformance::run_restarts(|loops, store, app, grace, now| {
+            let engines = MemoryEngine::restored(loops, &[app], store, grace, &|| now);
+            boxed(engines.expect("what an engine wrote"))
         });
     }
 

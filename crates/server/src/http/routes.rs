@@ -1,0 +1,189 @@
+//! Which operation a request is for: one table of all of them, from which the OpenAPI document is made, too.
+
+use std::net::IpAddr;
+
+use hyper::body::Incoming;
+use hyper::header::ALLOW;
+use hyper::{Method, Request, StatusCode};
+use serde_json::json;
+
+use super::exchange::{Response, json as json_response, segments};
+use crate::service::Service;
+use crate::{rest, v1};
+
+/// Everything that can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    // The original's.
+    QueryOnlineStatus,
+    QueryState,
+    AccountImport,
+    MultiAccountImport,
+    AccountCheck,
+    AccountDelete,
+    Kick,
+    FriendImport,
+    FriendAdd,
+    FriendDelete,
+    FriendGet,
+    // Ours.
+    GetServer,
+    GetStatistics,
+    GetApp,
+    PatchApp,
+}
+
+/// A place where an operation is.
+pub struct Route {
+    pub method: Method,
+    /// A segment in braces stands for any one.
+    pub path: &'static str,
+    pub operation: Operation,
+}
+
+macro_rules! routes {
+    ($($method:ident $path:literal $operation:ident;)*) => {
+        /// All routes, in the order of the documents.
+        pub const ROUTES: &[Route] = &[$(Route {
+            method: Method::$method,
+            path: $path,
+            operation: Operation::$operation,
+        },)*];
+    };
+}
+
+routes! {
+    POST "/v4/openim/query_online_status" QueryOnlineStatus;
+    POST "/v4/openim/querystate" QueryState;
+    POST "/v4/im_open_login_svc/account_import" AccountImport;
+    POST "/v4/im_open_login_svc/multiaccount_import" MultiAccountImport;
+    POST "/v4/im_open_login_svc/account_check" AccountCheck;
+    POST "/v4/im_open_login_svc/account_delete" AccountDelete;
+    POST "/v4/im_open_login_svc/kick" Kick;
+    POST "/v4/sns/friend_import" FriendImport;
+    POST "/v4/sns/friend_add" FriendAdd;
+    POST "/v4/sns/friend_delete" FriendDelete;
+    POST "/v4/sns/friend_get" FriendGet;
+    GET "/v1/server" GetServer;
+    GET "/v1/statistics" GetStatistics;
+    GET "/v1/app" GetApp;
+    PATCH "/v1/app" PatchApp;
+}
+
+/// Where a request leads.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found {
+    /// To an operation, with what stands for the segments in braces.
+    Operation(Operation, Vec<String>),
+    /// The path is one of these methods'.
+    OtherMethod(Vec<&'static Method>),
+    /// Nowhere.
+    Nothing,
+}
+
+/// Looks the path up.
+pub fn find(method: &Method, path: &str) -> Found {
+    let Some(given) = segments(path) else {
+        return Found::Nothing;
+    };
+    let mut others = Vec::new();
+    for route in ROUTES {
+        let Some(parameters) = matches(route.path, &given) else {
+            continue;
+        };
+        if route.method == *method {
+            return Found::Operation(route.operation, parameters);
+        }
+        others.push(&route.method);
+    }
+    if others.is_empty() {
+        Found::Nothing
+    } else {
+        Found::OtherMethod(others)
+    }
+}
+
+fn matches(pattern: &str, given: &[String]) -> Option<Vec<String>> {
+    let pattern: Vec<&str> = pattern.trim_start_matches('/').split('/').collect();
+    if pattern.len() != given.len() {
+        return None;
+    }
+    let mut parameters = Vec::new();
+    for (expected, given) in pattern.iter().zip(given) {
+        if expected.starts_with('{') {
+            parameters.push(given.clone());
+        } else if expected != given {
+            return None;
+        }
+    }
+    Some(parameters)
+}
+
+/// Answers one request.
+pub async fn answer(service: &Service, peer: IpAddr, request: Request<Incoming>) -> Response {
+    let (head, body) = request.into_parts();
+    let path = head.uri.path();
+    let found = find(&head.method, path);
+    let method = head.method.clone();
+    let response = if path.starts_with("/v4/") {
+        rest::answer(service, peer, &head, found, body).await
+    } else {
+        match found {
+            Found::Operation(operation, parameters) => {
+                v1::answer(service, peer, &head, operation, &parameters, body).await
+            }
+            Found::OtherMethod(methods) => {
+                let methods: Vec<&str> = methods.into_iter().map(Method::as_str).collect();
+                let text = format!("{path} takes {}", methods.join(", "));
+                let mut response = plain_error(StatusCode::METHOD_NOT_ALLOWED, &text);
+                if let Ok(value) = methods.join(", ").parse() {
+                    response.headers_mut().insert(ALLOW, value);
+                }
+                response
+            }
+            Found::Nothing => plain_error(StatusCode::NOT_FOUND, &format!("there is nothing at {path}")),
+        }
+    };
+    // Never the query: it may hold a UserSig.
+    tracing::debug!(%peer, %method, path, status = response.status().as_u16(), "HTTP request");
+    response
+}
+
+/// An error before it is known who asks.
+fn plain_error(status: StatusCode, message: &str) -> Response {
+    json_response(
+        status,
+        &json!({"error": {"code": 0, "message": message}}),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_is_found_by_method_and_path() {
+        assert_eq!(
+            find(&Method::POST, "/v4/im_open_login_svc/kick"),
+            Found::Operation(Operation::Kick, Vec::new())
+        );
+        assert_eq!(
+            find(&Method::GET, "/v4/im_open_login_svc/kick"),
+            Found::OtherMethod(vec![&Method::POST])
+        );
+        for path in ["/v4/im_open_login_svc/kick/", "/v4", "/", "*", "/v4//kick"] {
+            assert_eq!(find(&Method::POST, path), Found::Nothing, "{path}");
+        }
+    }
+
+    #[test]
+    fn no_route_stands_twice() {
+        for (index, route) in ROUTES.iter().enumerate() {
+            let again = ROUTES
+                .iter()
+                .skip(index + 1)
+                .any(|other| other.path == route.path && other.method == route.method);
+            assert!(!again, "{} {}", route.method, route.path);
+        }
+    }
+}

@@ -350,6 +350,17 @@ pub fn set<T>(
 }
 
 impl<T: Clone> Setting<T> {
+    /// Puts what `from` has into `to`.
+    pub fn copy(&self, from: &T, to: &mut T) {
+        let mut from = from.clone(); // the accessors lend mutably, and this is not a hot path
+        match &self.field {
+            Field::Milliseconds { at, .. } => *at(to) = *at(&mut from),
+            Field::Count { at, .. } => *at(to) = *at(&mut from),
+            Field::Switch(at) => *at(to) = *at(&mut from),
+            Field::Word { put, get, .. } => put(to, get(&from)),
+        }
+    }
+
     /// The value in `target`, as a file would give it.
     #[must_use]
     pub fn text(&self, target: &T) -> String {
@@ -525,6 +536,24 @@ mod tests {
         keys.sort_unstable();
         keys.dedup();
         assert_eq!(keys.len(), count);
+    }
+
+    #[test]
+    fn a_setting_is_copied_alone() {
+        let from = AppSettings {
+            plan: Plan::Basic,
+            user_status: false,
+            rate_calls: 7,
+            rate_window: Duration::from_secs(9),
+            ..AppSettings::default()
+        };
+        let mut to = AppSettings::default();
+        for key in ["plan", "user_status", "rate_calls", "rate_window_ms"] {
+            assert_ne!(to, from);
+            let setting = APP.iter().find(|setting| setting.key == key).expect("a setting");
+            setting.copy(&from, &mut to);
+        }
+        assert_eq!(to, from);
     }
 
     #[test]

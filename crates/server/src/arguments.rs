@@ -9,6 +9,7 @@ use lexopt::prelude::*;
 use presence::ids::AppId;
 
 use crate::Failure;
+use crate::config::AdminListen;
 use crate::logs::{Format, Level};
 
 /// What `--help` says.
@@ -19,7 +20,7 @@ Try it, on this machine alone, without a file:
   tim-presence-server --dev
 
 Run it:
-  tim-presence-server --config FILE [--listen IP:PORT]... [--insecure]
+  tim-presence-server --config FILE [--listen IP:PORT]... [--admin-listen IP:PORT|off] [--insecure]
                       [--log-level LEVEL] [--log-format text|json]
 
 Other commands:
@@ -34,6 +35,7 @@ Options:
   --dev                Listen on 127.0.0.1:7788 with one app and a new key, both printed; users exist once mentioned
   --config FILE        Settings and apps (TOML); every setting is explained in docs/CONFIGURATION.md
   --listen IP:PORT     Listen here, whatever the file says; port 0: any free port; may be given several times
+  --admin-listen ADDR  Serve administrators (REST) at this IP:PORT, whatever the file says; \"off\": nowhere
   --insecure           Allow addresses other than loopback, though connections are not encrypted yet
   --log-level LEVEL    error, warn, info (default), debug or trace; only debug and trace show what users write
   --log-format FORMAT  text (default) or json, on standard error
@@ -79,6 +81,8 @@ pub struct RunOptions {
     pub source: Source,
     /// Instead of the file's addresses, if any.
     pub listen: Vec<SocketAddr>,
+    /// Instead of the file's.
+    pub admin_listen: Option<AdminListen>,
     /// Allow addresses other than loopback.
     pub insecure: bool,
     /// Instead of the file's.
@@ -178,6 +182,7 @@ fn run(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
     let mut options = RunOptions {
         source: Source::Dev,
         listen: Vec::new(),
+        admin_listen: None,
         insecure: false,
         log_level: None,
         log_format: None,
@@ -191,6 +196,9 @@ fn run(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
                 "--listen",
                 "IP:PORT, for example 127.0.0.1:7788",
             )?),
+            Long("admin-listen") => {
+                options.admin_listen = Some(parsed(parser.value()?, "--admin-listen", "IP:PORT or off")?)
+            }
             Long("insecure") => options.insecure = true,
             Long("log-level") => {
                 options.log_level = Some(parsed(parser.value()?, "--log-level", Level::TAKES)?)
@@ -278,10 +286,11 @@ mod tests {
 
     #[test]
     fn each_option_arrives() {
-        let line = "--config a.toml --listen 127.0.0.1:0 --listen [::1]:7 --insecure --log-level debug --log-format json";
+        let line = "--config a.toml --listen 127.0.0.1:0 --listen [::1]:7 --admin-listen off --insecure --log-level debug --log-format json";
         let options = RunOptions {
             source: Source::File("a.toml".into()),
             listen: vec!["127.0.0.1:0".parse().unwrap(), "[::1]:7".parse().unwrap()],
+            admin_listen: Some(AdminListen::Off),
             insecure: true,
             log_level: Some(Level::Debug),
             log_format: Some(Format::Json),
@@ -333,6 +342,7 @@ mod tests {
             ("--dev --config x", "--dev uses no file"),
             ("--listen localhost", "--listen takes IP:PORT"),
             ("--listen", "listen"),
+            ("--admin-listen here", "--admin-listen takes IP:PORT or off"),
             ("--log-level loud", "--log-level takes error, warn"),
             ("--log-format xml", "--log-format takes text or json"),
             ("--verbose", "--verbose"),
@@ -367,6 +377,7 @@ mod tests {
             "--dev",
             "--config",
             "--listen",
+            "--admin-listen",
             "--insecure",
             "--log-level",
             "--log-format",

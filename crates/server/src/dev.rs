@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use presence::ids::AppId;
+use presence::ids::{AppId, UserId};
 use presence::settings::AppSettings;
 use presence_node::{AppConfig, NodeConfig};
 
 use crate::Failure;
-use crate::config::{Config, PORT};
+use crate::config::{AdminListen, Config, PORT};
 use crate::logs::LogConfig;
+use crate::service::RATE_DEFAULT;
 
 /// The app of `--dev`.
 const APP: u64 = 1_400_000_001;
@@ -42,16 +43,28 @@ pub fn config() -> Result<Config, Failure> {
     };
     Ok(Config {
         node,
+        administrators: BTreeMap::from([(app.id, vec![administrator()])]),
         apps: vec![app],
+        admin_listen: AdminListen::Default,
+        rest_rate: RATE_DEFAULT,
         log: LogConfig::default(),
     })
 }
 
+/// Who may administer the app of `--dev`.
+pub fn administrator() -> UserId {
+    UserId::new("administrator").expect("a user id")
+}
+
 /// What a person, or a script, needs to log in: `key value` lines.
-pub fn greeting(app: &AppConfig) -> String {
-    format!(
+pub fn greeting(app: &AppConfig, is_administered: bool) -> String {
+    let mut greeting = format!(
         "sdk_app_id {id}\nsecret_key {key}\nsign tim-presence-server sign --app {id} --key {key} --user alice",
         id = app.id,
         key = app.secret_key,
-    )
+    );
+    if is_administered {
+        write!(greeting, "\nadministrator {}", administrator()).expect("a String grows");
+    }
+    greeting
 }

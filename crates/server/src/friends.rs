@@ -101,7 +101,11 @@ async fn add(
             .filter_map(|(friend, found)| found.map(|_| *friend))
             .collect();
     }
-    let Some(edited) = service.admin.edit_friends(owner, there.clone(), Vec::new()).await? else {
+    let Some(edited) = service
+        .admin
+        .edit_friends(owner, there.clone(), Vec::new())
+        .await?
+    else {
         return Ok(None);
     };
     for friend in there {
@@ -112,7 +116,10 @@ async fn add(
         return Ok(Some(outcomes));
     }
     let mut back_out = Vec::new();
-    for (friend, outcome) in outcomes.iter_mut().filter(|(_, outcome)| **outcome == Outcome::Done) {
+    for (friend, outcome) in outcomes
+        .iter_mut()
+        .filter(|(_, outcome)| **outcome == Outcome::Done)
+    {
         let other = UserKey { app, user: *friend };
         let back = service
             .admin
@@ -160,7 +167,11 @@ async fn remove(
                 .await?;
             was_there |= back.is_some_and(|back| !back.removed.is_empty());
         }
-        let outcome = if was_there { Outcome::Done } else { Outcome::NotFriends };
+        let outcome = if was_there {
+            Outcome::Done
+        } else {
+            Outcome::NotFriends
+        };
         outcomes.insert(*friend, outcome);
     }
     Ok(Some(outcomes))

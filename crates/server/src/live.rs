@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use presence::ids::{AppId, UserId};
 use presence::settings::AppSettings;
 use presence_node::options::{self, APP};
-use presence_node::{AppConfig, AsyncAdmin, NodeConfig};
+use presence_node::{Admin, AppConfig, AsyncAdmin, NodeConfig};
 
 /// One app at a moment. Holds its secret key, so it has no `Debug`.
 #[derive(Clone)]
@@ -83,13 +83,7 @@ impl Live {
         change: impl FnOnce(&mut AppSettings) -> Result<(), Vec<String>>,
     ) -> Result<(AppSettings, AppSettings), ChangeError> {
         let _changing = self.changing.lock().await;
-        let before = self.app(id).ok_or(ChangeError::NoSuchApp)?.settings.clone();
-        let mut after = before.clone();
-        change(&mut after).map_err(ChangeError::Refused)?;
-        let conflicts = options::conflicts(&self.node, &after);
-        if !conflicts.is_empty() {
-            return Err(ChangeError::Refused(conflicts));
-        }
+        let (before, after) = self.prepare(id, change)?;
         if after != before {
             if !admin.set_app_settings(id, after.clone()).await {
                 return Err(ChangeError::Unavailable);
@@ -97,6 +91,41 @@ impl Live {
             self.put(id, |app| app.settings = after.clone());
         }
         Ok((before, after))
+    }
+
+    /// The same, for threads that run nothing asynchronous.
+    pub fn change_blocking(
+        &self,
+        admin: &Admin,
+        id: AppId,
+        change: impl FnOnce(&mut AppSettings) -> Result<(), Vec<String>>,
+    ) -> Result<(AppSettings, AppSettings), ChangeError> {
+        let _changing = self.changing.blocking_lock();
+        let (before, after) = self.prepare(id, change)?;
+        if after != before {
+            if !admin.set_app_settings(id, after.clone()) {
+                return Err(ChangeError::Unavailable);
+            }
+            self.put(id, |app| app.settings = after.clone());
+        }
+        Ok((before, after))
+    }
+
+    /// The settings now, and what they would be.
+    fn prepare(
+        &self,
+        id: AppId,
+        change: impl FnOnce(&mut AppSettings) -> Result<(), Vec<String>>,
+    ) -> Result<(AppSettings, AppSettings), ChangeError> {
+        let before = self.app(id).ok_or(ChangeError::NoSuchApp)?.settings.clone();
+        let mut after = before.clone();
+        change(&mut after).map_err(ChangeError::Refused)?;
+        let conflicts = options::conflicts(&self.node, &after);
+        if conflicts.is_empty() {
+            Ok((before, after))
+        } else {
+            Err(ChangeError::Refused(conflicts))
+        }
     }
 
     /// Who may administer the app from now on.
@@ -109,6 +138,13 @@ impl Live {
         if let Some(app) = apps.get_mut(&id) {
             change(Arc::make_mut(app));
         }
+    }
+}
+
+/// Puts into `to` what differs between two versions of a file, and leaves alone what was changed otherwise.
+pub fn carry_over(was: &AppSettings, is: &AppSettings, to: &mut AppSettings) {
+    for setting in APP.iter().filter(|setting| setting.text(was) != setting.text(is)) {
+        setting.copy(is, to);
     }
 }
 
@@ -132,4 +168,46 @@ pub fn changes(was: &AppSettings, is: &AppSettings) -> Vec<Change> {
         })
         .filter(|change| change.was != change.is)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_setting_that_differs_is_named_with_both_values() {
+        let new = AppSettings {
+            user_status: false,
+            rate_calls: 3,
+            ..AppSettings::default()
+        };
+        let changes: Vec<_> = changes(&AppSettings::default(), &new)
+            .into_iter()
+            .map(|change| (change.key, change.was, change.is))
+            .collect();
+        let text = str::to_owned;
+        assert_eq!(
+            changes,
+            [
+                ("user_status", text("true"), text("false")),
+                ("rate_calls", text("20"), text("3"))
+            ]
+        );
+    }
+
+    #[test]
+    fn what_the_file_did_not_change_stays_as_administrators_set_it() {
+        let was = AppSettings::default();
+        let is = AppSettings {
+            rate_calls: 3,
+            ..AppSettings::default()
+        };
+        let mut live = AppSettings {
+            user_status: false,
+            rate_calls: 50,
+            ..AppSettings::default()
+        };
+        carry_over(&was, &is, &mut live);
+        assert_eq!((live.user_status, live.rate_calls), (false, 3));
+    }
 }

@@ -8,10 +8,16 @@
 mod arguments;
 mod config;
 mod dev;
+mod friends;
+mod http;
+mod live;
 mod logs;
 mod reload;
+mod rest;
 mod run;
+mod service;
 mod sign;
+mod v1;
 
 use std::fmt;
 use std::io::Write as _;

@@ -5,38 +5,61 @@ use std::collections::BTreeSet;
 
 use presence::ids::UserKey;
 use presence::settings::AppSettings;
-use presence_node::options::{APP, NODE, conflicts};
-use presence_node::{Admin, AppConfig, NodeConfig};
+use presence_node::options::NODE;
+use presence_node::{Admin, AppConfig};
 
 use crate::config::Config;
+use crate::live::{ChangeError, Live, carry_over, changes};
 
 /// Applies what can change at run time to the node and to `current`. The rest of `current` stays as it is in effect, so
 /// that the next reload says again what waits for a restart.
-pub fn apply(current: &mut Config, new: Config, admin: &Admin) {
+pub fn apply(current: &mut Config, new: Config, admin: &Admin, live: &Live) {
     for app in &new.apps {
         match current.apps.iter_mut().find(|known| known.id == app.id) {
-            Some(known) => apply_app(known, app, &current.node, admin),
+            Some(known) => apply_app(known, app, admin, live),
             None => needs_restart(&format!("app {} (new)", app.id)),
         }
     }
     for setting in waiting(current, &new) {
         needs_restart(&setting);
     }
+    for (app, users) in new.administrators {
+        if let Some(known) = current
+            .administrators
+            .get_mut(&app)
+            .filter(|known| **known != users)
+        {
+            tracing::info!(%app, setting = "administrators", count = users.len(), "administrators changed");
+            live.set_administrators(app, users.clone());
+            *known = users;
+        }
+    }
 }
 
-fn apply_app(known: &mut AppConfig, new: &AppConfig, node: &NodeConfig, admin: &Admin) {
-    // They fit the server's settings in the file, but those in effect are the ones it was started with.
-    let conflicts = conflicts(node, &new.settings);
-    if known.settings != new.settings && !conflicts.is_empty() {
-        for conflict in conflicts {
-            tracing::error!(app = %new.id, error = conflict, "settings of the app not changed before a restart");
+fn apply_app(known: &mut AppConfig, new: &AppConfig, admin: &Admin, live: &Live) {
+    if known.settings != new.settings {
+        // What administrators changed, and the file did not, stays.
+        let change = |settings: &mut AppSettings| {
+            carry_over(&known.settings, &new.settings, settings);
+            Ok(())
+        };
+        match live.change_blocking(admin, new.id, change) {
+            Ok((was, is)) => {
+                for change in changes(&was, &is) {
+                    tracing::info!(app = %new.id, setting = change.key, was = change.was, is = change.is, "setting changed");
+                }
+                known.settings = new.settings.clone();
+            }
+            // They fit the server's settings in the file, but those in effect are the ones it was started with.
+            Err(ChangeError::Refused(conflicts)) => {
+                for conflict in conflicts {
+                    tracing::error!(app = %new.id, error = conflict, "settings of the app not changed before a restart");
+                }
+            }
+            Err(error @ (ChangeError::NoSuchApp | ChangeError::Unavailable)) => {
+                tracing::error!(app = %new.id, %error, "settings of the app not changed");
+            }
         }
-    } else if known.settings != new.settings {
-        for change in changes(&known.settings, &new.settings) {
-            tracing::info!(app = %new.id, setting = change.key, was = change.was, is = change.is, "setting changed");
-        }
-        admin.set_app_settings(new.id, new.settings.clone());
-        known.settings = new.settings.clone();
     }
 
     for user in new.accounts.iter().filter(|user| !known.accounts.contains(user)) {
@@ -85,24 +108,6 @@ fn needs_restart(setting: &str) {
     tracing::warn!(setting, "changed in the file; takes effect with a restart");
 }
 
-/// One setting that differs.
-struct Change {
-    key: &'static str,
-    was: String,
-    is: String,
-}
-
-fn changes(known: &AppSettings, new: &AppSettings) -> Vec<Change> {
-    APP.iter()
-        .map(|setting| Change {
-            key: setting.key,
-            was: setting.text(known),
-            is: setting.text(new),
-        })
-        .filter(|change| change.was != change.is)
-        .collect()
-}
-
 /// What differs and cannot change at run time, besides new apps.
 fn waiting(current: &Config, new: &Config) -> Vec<String> {
     let mut waiting: Vec<String> = NODE
@@ -112,6 +117,12 @@ fn waiting(current: &Config, new: &Config) -> Vec<String> {
         .collect();
     if current.node.listen != new.node.listen {
         waiting.push("listen".to_owned());
+    }
+    if current.admin_address() != new.admin_address() {
+        waiting.push("admin_listen".to_owned());
+    }
+    if current.rest_rate != new.rest_rate {
+        waiting.push("rest_calls_per_second_max".to_owned());
     }
     if current.log.level != new.log.level {
         waiting.push("log_level".to_owned());
@@ -148,37 +159,18 @@ mod tests {
     fn what_waits_for_a_restart_is_named() {
         let before = parsed(BASE);
         assert_eq!(waiting(&before, &parsed(BASE)), Vec::<String>::new());
-        let text = "listen = [\"127.0.0.1:1\"]\nloops = 3\nlog_level = \"warn\"\nlog_format = \"json\"\n\
+        let text = "listen = [\"127.0.0.1:1\"]\nloops = 3\nadmin_listen = \"127.0.0.1:1\"\nrest_calls_per_second_max = 7\nlog_level = \"warn\"\nlog_format = \"json\"\n\
                     [[apps]]\nid = 1\nsecret_key = \"changed\"\n";
         let names = [
             "loops",
             "listen",
+            "admin_listen",
+            "rest_calls_per_second_max",
             "log_level",
             "log_format",
             "secret_key of app 1",
             "app 2 (gone)",
         ];
         assert_eq!(waiting(&before, &parsed(text)), names);
-    }
-
-    #[test]
-    fn each_setting_that_differs_is_named_with_both_values() {
-        let new = AppSettings {
-            user_status: false,
-            rate_calls: 3,
-            ..AppSettings::default()
-        };
-        let changes: Vec<_> = changes(&AppSettings::default(), &new)
-            .into_iter()
-            .map(|change| (change.key, change.was, change.is))
-            .collect();
-        let text = str::to_owned;
-        assert_eq!(
-            changes,
-            [
-                ("user_status", text("true"), text("false")),
-                ("rate_calls", text("20"), text("3"))
-            ]
-        );
     }
 }

@@ -1,6 +1,7 @@
 //! Serving: start the node, say where it listens, answer signals, stop.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use presence_node::Node;
@@ -8,7 +9,10 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::arguments::{RunOptions, Source};
-use crate::config::Config;
+use crate::config::{AdminListen, Config};
+use crate::http::HttpServer;
+use crate::live::Live;
+use crate::service::Service;
 use crate::{Failure, config, dev, logs, reload, say};
 
 /// How long connections and threads may take to end.
@@ -17,8 +21,10 @@ const STOP_TIMEOUT: Duration = Duration::from_millis(4_500);
 /// Serves until SIGTERM or SIGINT.
 pub fn run(options: RunOptions) -> Result<(), Failure> {
     let mut config = load(&options)?;
+    let admin_address = config.admin_address();
     if !options.insecure {
         refuse_beyond_loopback(&config.node.listen)?;
+        refuse_beyond_loopback(admin_address.as_slice())?;
     }
     refuse_the_examples_key(&config)?;
     logs::start(config.log);
@@ -31,12 +37,37 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
         Failure::Runtime(format!("cannot listen on {}: {error}", addresses.join(", ")))
     })?;
 
+    let gateways = node
+        .addresses()
+        .iter()
+        .map(|address| format!("tim://{address}"))
+        .collect();
+    let live = Arc::new(Live::new(
+        config.node.clone(),
+        &config.apps,
+        &config.administrators,
+    ));
+    let http = admin_address
+        .map(|address| {
+            let admin = node.admin().to_async();
+            let service = Service::new(admin, Arc::clone(&live), &config.node, gateways, config.rest_rate);
+            HttpServer::start(address, Arc::new(service)).map_err(|error| {
+                Failure::Runtime(format!("cannot serve administrators on {address}: {error}"))
+            })
+        })
+        .transpose()?;
+
     for address in node.addresses() {
         say(&format!("listening on tim://{address}"));
         tracing::info!(%address, "listening");
     }
+    if let Some(http) = &http {
+        let address = http.address();
+        say(&format!("administration at http://{address}"));
+        tracing::info!(%address, "administration");
+    }
     if let (Source::Dev, [app]) = (&options.source, config.apps.as_slice()) {
-        say(&dev::greeting(app));
+        say(&dev::greeting(app, http.is_some()));
     }
     for app in config
         .apps
@@ -48,11 +79,14 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
 
     for signal in signals.forever() {
         if signal == SIGHUP {
-            hang_up(&options, &mut config, &node);
+            hang_up(&options, &mut config, &node, &live);
         } else {
             tracing::info!(signal, "stopping");
             break;
         }
+    }
+    if let Some(http) = http {
+        http.stop();
     }
     node.stop(STOP_TIMEOUT).map_err(|_| {
         Failure::Runtime(format!(
@@ -82,6 +116,12 @@ fn load(options: &RunOptions) -> Result<Config, Failure> {
     if !options.listen.is_empty() {
         config.node.listen.clone_from(&options.listen);
     }
+    config.admin_listen = match options.admin_listen {
+        Some(listen) => listen,
+        // Whoever says where to listen may run several of these.
+        None if options.source == Source::Dev && !options.listen.is_empty() => AdminListen::Off,
+        None => config.admin_listen,
+    };
     config.log.level = options.log_level.unwrap_or(config.log.level);
     config.log.format = options.log_format.unwrap_or(config.log.format);
     Ok(config)
@@ -114,14 +154,14 @@ pub fn refuse_the_examples_key(config: &Config) -> Result<(), Failure> {
 }
 
 /// SIGHUP (R7.6). A file that is wrong changes nothing.
-fn hang_up(options: &RunOptions, config: &mut Config, node: &Node) {
+fn hang_up(options: &RunOptions, config: &mut Config, node: &Node, live: &Live) {
     if options.source == Source::Dev {
         tracing::info!("SIGHUP: there is no file to read with --dev");
         return;
     }
     match load(options) {
         Ok(new) => {
-            reload::apply(config, new, node.admin());
+            reload::apply(config, new, node.admin(), live);
             tracing::info!("configuration reloaded");
         }
         Err(failure) => tracing::error!(error = %failure, "configuration not reloaded, nothing changed"),

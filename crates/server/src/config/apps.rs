@@ -44,6 +44,13 @@ pub const APP_KEYS: &[Key] = &[
         about: "Accounts that exist from the start. Added ones are imported by a reload; one taken out is not deleted.",
     },
     Key {
+        key: "administrators",
+        takes: "a list of user ids",
+        default: "`[]`",
+        rule: "",
+        about: "Who may use REST for this app, each with a UserSig of its own. They need not be accounts.",
+    },
+    Key {
         key: "friends",
         takes: "a section: user id = list of user ids",
         default: "none",
@@ -51,6 +58,12 @@ pub const APP_KEYS: &[Key] = &[
         about: "Friend lists: the owner hears of its friends. Write both directions for a friendship both ways. All of them exist as accounts.",
     },
 ];
+
+/// An app of the file: the node's part, and the rest.
+pub(super) struct ServedApp {
+    pub(super) config: AppConfig,
+    pub(super) administrators: Vec<UserId>,
+}
 
 /// Bytes a secret key may have.
 const SECRET_KEY_BYTES_MAX: usize = 512;
@@ -63,7 +76,7 @@ impl Reader<'_> {
         value: &Spanned<DeValue<'_>>,
         node: &NodeConfig,
         folder: &Path,
-    ) -> Vec<AppConfig> {
+    ) -> Vec<ServedApp> {
         let Some(list) = value.get_ref().as_array().filter(|list| !list.is_empty()) else {
             self.problem(
                 value.span().start,
@@ -71,7 +84,7 @@ impl Reader<'_> {
             );
             return Vec::new();
         };
-        let mut apps: Vec<AppConfig> = Vec::new();
+        let mut apps: Vec<ServedApp> = Vec::new();
         for item in list.iter() {
             let at = item.span().start;
             let Some(table) = item.get_ref().as_table() else {
@@ -79,8 +92,8 @@ impl Reader<'_> {
                 continue;
             };
             if let Some(app) = self.app(table, at, node, folder) {
-                if apps.iter().any(|other| other.id == app.id) {
-                    self.problem(at, format!("there is an app with id {} already", app.id));
+                if apps.iter().any(|other| other.config.id == app.config.id) {
+                    self.problem(at, format!("there is an app with id {} already", app.config.id));
                 }
                 apps.push(app);
             }
@@ -88,11 +101,12 @@ impl Reader<'_> {
         apps
     }
 
-    fn app(&mut self, table: &DeTable<'_>, at: usize, node: &NodeConfig, folder: &Path) -> Option<AppConfig> {
+    fn app(&mut self, table: &DeTable<'_>, at: usize, node: &NodeConfig, folder: &Path) -> Option<ServedApp> {
         let mut id = None;
         let mut secret_key = None;
         let mut settings = AppSettings::default();
         let mut accounts = Vec::new();
+        let mut administrators = Vec::new();
         let mut friends = BTreeMap::new();
         for (key, value) in table {
             match key.get_ref().as_ref() {
@@ -106,6 +120,7 @@ impl Reader<'_> {
                 "secret_key" => secret_key = Some(self.secret_key(value)),
                 "secret_key_file" => secret_key = Some(self.secret_key_file(value, folder)),
                 "accounts" => accounts = self.user_ids(value, "accounts"),
+                "administrators" => administrators = self.user_ids(value, "administrators"),
                 "friends" => friends = self.friends(value, node.friends_max),
                 name => self.plain(APP, &mut settings, name, key, value),
             }
@@ -119,12 +134,16 @@ impl Reader<'_> {
         if secret_key.is_none() {
             self.problem(at, "this app has no secret_key and no secret_key_file");
         }
-        Some(AppConfig {
+        let config = AppConfig {
             id: id??,
             secret_key: secret_key??,
             settings,
             accounts,
             friends,
+        };
+        Some(ServedApp {
+            config,
+            administrators,
         })
     }
 

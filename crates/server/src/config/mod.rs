@@ -8,11 +8,13 @@ pub mod page;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::str::FromStr;
 
+use presence::ids::{AppId, UserId};
 use presence_node::options::{self, NODE, Value};
 use presence_node::{AppConfig, NodeConfig};
 use toml::Spanned;
@@ -20,11 +22,17 @@ use toml::de::{DeTable, DeValue};
 
 use crate::Failure;
 use crate::logs::{Format, Level, LogConfig};
+use crate::service::RATE_DEFAULT;
 
 /// Where to listen unless told otherwise: this port of 127.0.0.1.
 pub const PORT: u16 = 7788;
+/// Where administrators are served unless told otherwise: this port of 127.0.0.1.
+pub const ADMIN_PORT: u16 = 7789;
 /// Characters a secret key should have; a shorter one is used, with a warning.
 pub const SECRET_KEY_BYTES_GOOD: usize = 32;
+
+/// Largest `rest_calls_per_second_max`.
+const REST_RATE_MAX: u32 = 1_000_000;
 
 /// A file's worth of settings. Holds secret keys, so it has no `Debug`.
 pub struct Config {
@@ -32,8 +40,60 @@ pub struct Config {
     pub node: NodeConfig,
     /// The apps, at least one.
     pub apps: Vec<AppConfig>,
+    /// Who may administer each app.
+    pub administrators: BTreeMap<AppId, Vec<UserId>>,
+    /// Where they are served.
+    pub admin_listen: AdminListen,
+    /// Calls a second that an app's administrators may make of each operation; 0: no limit.
+    pub rest_rate: u32,
     /// The logs.
     pub log: LogConfig,
+}
+
+/// Where administrators are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdminListen {
+    /// At [`ADMIN_PORT`] of 127.0.0.1, if there are any.
+    Default,
+    /// Nowhere.
+    Off,
+    /// There.
+    At(SocketAddr),
+}
+
+impl AdminListen {
+    /// What it takes.
+    pub const TAKES: &str = "\"IP:PORT\" or \"off\"";
+
+    /// Where to listen.
+    pub fn address(self, any_administrator: bool) -> Option<SocketAddr> {
+        match self {
+            AdminListen::Default if any_administrator => {
+                Some(SocketAddr::from((Ipv4Addr::LOCALHOST, ADMIN_PORT)))
+            }
+            AdminListen::Default | AdminListen::Off => None,
+            AdminListen::At(address) => Some(address),
+        }
+    }
+}
+
+impl FromStr for AdminListen {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<AdminListen, ()> {
+        match text {
+            "off" => Ok(AdminListen::Off),
+            address => address.parse().map(AdminListen::At).map_err(|_| ()),
+        }
+    }
+}
+
+impl Config {
+    /// Where administrators are served, if anywhere.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_listen
+            .address(self.administrators.values().any(|users| !users.is_empty()))
+    }
 }
 
 /// A mistake in the file.
@@ -73,6 +133,20 @@ pub const TOP_KEYS: &[Key] = &[
         default: "`[\"127.0.0.1:7788\"]`",
         rule: "",
         about: "Where to listen for clients. Port 0: any free port. Addresses other than loopback need `--insecure`.",
+    },
+    Key {
+        key: "admin_listen",
+        takes: "\"IP:PORT\" or \"off\"",
+        default: "`\"127.0.0.1:7789\"` if an app has administrators, else `\"off\"`",
+        rule: "",
+        about: "Where to serve administrators: REST over HTTP ([REST.md](REST.md)). Port 0: any free port. An address other than loopback needs `--insecure`.",
+    },
+    Key {
+        key: "rest_calls_per_second_max",
+        takes: "0 to 1000000",
+        default: "`200`",
+        rule: "",
+        about: "Calls a second that the administrators of an app may make of each REST operation; more answer 60007 (429 under `/v1`). 0: no limit.",
     },
     Key {
         key: "log_level",
@@ -165,10 +239,18 @@ impl Reader<'_> {
         };
         let mut log = LogConfig::default();
         let mut apps = None;
+        let mut admin_listen = AdminListen::Default;
+        let mut rest_rate = RATE_DEFAULT;
         for (key, value) in document {
             match key.get_ref().as_ref() {
                 "apps" => apps = Some(value),
                 "listen" => node.listen = self.addresses(value),
+                "admin_listen" => {
+                    admin_listen = self
+                        .word(value, "admin_listen", AdminListen::TAKES)
+                        .unwrap_or(admin_listen)
+                }
+                "rest_calls_per_second_max" => rest_rate = self.rate(value).unwrap_or(rest_rate),
                 "log_level" => log.level = self.word(value, "log_level", Level::TAKES).unwrap_or(log.level),
                 "log_format" => {
                     log.format = self
@@ -178,7 +260,7 @@ impl Reader<'_> {
                 name => self.plain(NODE, &mut node, name, key, value),
             }
         }
-        let apps = match apps {
+        let mut apps = match apps {
             Some(value) => self.apps(value, &node, folder),
             None => {
                 self.problem(
@@ -188,7 +270,18 @@ impl Reader<'_> {
                 Vec::new()
             }
         };
-        Config { node, apps, log }
+        let administrators = apps
+            .iter_mut()
+            .map(|app| (app.config.id, std::mem::take(&mut app.administrators)))
+            .collect();
+        Config {
+            node,
+            apps: apps.into_iter().map(|app| app.config).collect(),
+            administrators,
+            admin_listen,
+            rest_rate,
+            log,
+        }
     }
 
     /// A setting of a table.
@@ -207,6 +300,18 @@ impl Reader<'_> {
             };
             self.problem(key.span().start, belongs.unwrap_or_else(|| error.to_string()));
         }
+    }
+
+    fn rate(&mut self, value: &Spanned<DeValue<'_>>) -> Option<u32> {
+        let rate = match plain_value(value.get_ref()) {
+            Value::Integer(number) => u32::try_from(number).ok().filter(|rate| *rate <= REST_RATE_MAX),
+            Value::Bool(_) | Value::Text(_) | Value::Other(_) => None,
+        };
+        if rate.is_none() {
+            let text = format!("rest_calls_per_second_max takes a whole number from 0 to {REST_RATE_MAX}");
+            self.problem(value.span().start, text);
+        }
+        rate
     }
 
     fn addresses(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<SocketAddr> {

@@ -20,11 +20,11 @@ Every setting but `id` and the key has a default that suits most people. Duratio
 end in `_ms`. The numbers of rules (R2.6) refer to [SEMANTICS.md](SEMANTICS.md).
 
 **While it runs** (SIGHUP): the settings of an app under `[[apps]]` change at once, for the next call and the next
-change; added accounts are imported, and friend lists that changed in the file are replaced. Settings of the server,
-keys, new and removed apps wait for a restart, and the log names them; so do the settings of an app that do not fit those the
+change; added accounts are imported, friend lists that changed in the file are replaced, and so are administrators. What
+administrators changed by REST stays, where the file did not change it, too. Settings of the server, keys, new and removed apps wait for a restart, and the log names them; so do the settings of an app that do not fit those the
 server runs with. A file with a mistake changes nothing.
 
-On the command line, `--listen`, `--log-level` and `--log-format` win over the file.
+On the command line, `--listen`, `--admin-listen`, `--log-level` and `--log-format` win over the file.
 
 <!-- Made from the tables in crates/node/src/options.rs and crates/server/src/config: TIM_UPDATE=1 cargo test -p tim-presence-server page -->
 ";

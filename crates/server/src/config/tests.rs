@@ -13,6 +13,8 @@ use super::*;
 /// A file with every setting, none at its default.
 const EVERYTHING: &str = r#"
 listen = ["127.0.0.1:1", "[::1]:2"]
+admin_listen = "127.0.0.1:3"
+rest_calls_per_second_max = 23
 log_level = "debug"
 log_format = "json"
 loops = 3
@@ -46,6 +48,7 @@ lost_device_retention_ms = 20
 offline_grace_ms = 21
 subscription_linger_ms = 22
 accounts = ["alice", "b o b"]
+administrators = ["carol"]
 [apps.friends]
 alice = ["b o b", "carol"]
 "b o b" = ["alice"]
@@ -96,6 +99,16 @@ fn every_setting_arrives() {
             format: Format::Json
         }
     );
+    assert_eq!(
+        config.admin_listen,
+        AdminListen::At("127.0.0.1:3".parse().unwrap())
+    );
+    assert_eq!(config.admin_address(), Some("127.0.0.1:3".parse().unwrap()));
+    assert_eq!(config.rest_rate, 23);
+    assert_eq!(
+        config.administrators,
+        BTreeMap::from([(AppId::new(12).unwrap(), vec![user("carol")])])
+    );
     let [app] = config.apps.as_slice() else {
         panic!("one app")
     };
@@ -126,6 +139,25 @@ fn every_setting_arrives() {
         (user("b o b"), vec![user("alice")]),
     ];
     assert_eq!(app.friends, BTreeMap::from(friends));
+}
+
+#[test]
+fn administrators_are_served_by_default_where_there_are_any() {
+    const APP: &str = "[[apps]]\nid = 1\nsecret_key = \"k\"\n";
+    let address = |top: &str, app: &str| parsed(&format!("{top}\n{APP}{app}\n")).admin_address();
+    assert_eq!(address("", ""), None);
+    assert_eq!(
+        address("", "administrators = [\"boss\"]"),
+        Some(SocketAddr::from(([127, 0, 0, 1], ADMIN_PORT)))
+    );
+    assert_eq!(
+        address("admin_listen = \"off\"", "administrators = [\"boss\"]"),
+        None
+    );
+    assert_eq!(
+        address("admin_listen = \"127.0.0.1:5\"", ""),
+        Some("127.0.0.1:5".parse().unwrap())
+    );
 }
 
 #[test]
@@ -253,6 +285,14 @@ fn each_mistake_is_named_with_its_line() {
         (
             format!("{APP}loops = 1\n"),
             "line 4: loops is a setting of the server: put it before the first [[apps]]",
+        ),
+        (
+            format!("admin_listen = \"here\"\n{APP}"),
+            "line 1: admin_listen takes \"IP:PORT\" or \"off\", not \"here\"",
+        ),
+        (
+            format!("rest_calls_per_second_max = -1\n{APP}"),
+            "line 1: rest_calls_per_second_max takes a whole number from 0 to 1000000",
         ),
         (
             format!("loops = -1\n{APP}"),

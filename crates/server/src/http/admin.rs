@@ -94,12 +94,15 @@ async fn check_user_sig(service: &Service, credentials: Credentials<'_>) -> Resu
         .ok_or(Denied::BadIdentifier)?;
     let user_sig = credentials.user_sig.ok_or(Denied::NoUserSig)?;
     let now_s = i64::try_from(now_ms() / 1000).unwrap_or(i64::MAX);
-    let checked =
-        user_sig::check(user_sig, app, &live.secret_key, &user, now_s).map_err(Denied::UserSig)?;
+    let checked = user_sig::check(user_sig, app, &live.secret_key, &user, now_s).map_err(Denied::UserSig)?;
     if !live.administrators.contains(&user) {
         return Err(Denied::NotAdministrator);
     }
-    match service.admin.is_revoked(UserKey { app, user }, checked.signed_at_s).await {
+    match service
+        .admin
+        .is_revoked(UserKey { app, user }, checked.signed_at_s)
+        .await
+    {
         Ok(false) => Ok(Administrator { app, user, live }),
         Ok(true) => Err(Denied::Revoked),
         Err(_) => Err(Denied::Unavailable),

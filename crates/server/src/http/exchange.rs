@@ -50,7 +50,12 @@ impl Query {
 pub fn segments(path: &str) -> Option<Vec<String>> {
     path.strip_prefix('/')?
         .split('/')
-        .map(|segment| percent_decode_str(segment).decode_utf8().ok().map(|text| text.into_owned()))
+        .map(|segment| {
+            percent_decode_str(segment)
+                .decode_utf8()
+                .ok()
+                .map(|text| text.into_owned())
+        })
         .collect()
 }
 
@@ -91,7 +96,11 @@ pub fn respond(status: StatusCode, content_type: &'static str, body: impl Into<B
 
 /// Seconds to wait, as a header says it: whole ones, at least one.
 pub fn retry_after(wait: Duration) -> HeaderValue {
-    HeaderValue::from(u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1))
+    HeaderValue::from(
+        u64::try_from(wait.as_millis().div_ceil(1000))
+            .unwrap_or(u64::MAX)
+            .max(1),
+    )
 }
 
 #[cfg(test)]

@@ -217,7 +217,10 @@ mod tests {
         assert!(connections.admit(HERE).is_none(), "two of one address");
         let third = connections.admit(elsewhere());
         assert!(third.is_some());
-        assert!(connections.admit("192.0.2.8".parse().unwrap()).is_none(), "three in all");
+        assert!(
+            connections.admit("192.0.2.8".parse().unwrap()).is_none(),
+            "three in all"
+        );
         drop(first);
         assert!(connections.admit(HERE).is_some());
     }
@@ -261,7 +264,11 @@ mod tests {
         assert_eq!(failures.refused_for(elsewhere(), at(11)), None);
         assert_eq!(failures.refused_for(HERE, at(70)), None);
         failures.record(HERE, at(70));
-        assert_eq!(failures.refused_for(HERE, at(71)), None, "the first two are long ago");
+        assert_eq!(
+            failures.refused_for(HERE, at(71)),
+            None,
+            "the first two are long ago"
+        );
     }
 
     #[test]
@@ -269,10 +276,17 @@ mod tests {
         let failures = Failures::new(1, Duration::from_secs(60));
         let now = Instant::now();
         for number in 0..u32::try_from(REMEMBERED_MAX).unwrap() + 10 {
-            failures.record(IpAddr::from(number.to_be_bytes()), now + Duration::from_millis(number.into()));
+            failures.record(
+                IpAddr::from(number.to_be_bytes()),
+                now + Duration::from_millis(number.into()),
+            );
         }
         assert_eq!(locked(&failures.by_address).entries.len(), REMEMBERED_MAX);
         let newest = IpAddr::from((u32::try_from(REMEMBERED_MAX).unwrap() + 9).to_be_bytes());
-        assert!(failures.refused_for(newest, now + Duration::from_secs(5)).is_some());
+        assert!(
+            failures
+                .refused_for(newest, now + Duration::from_secs(5))
+                .is_some()
+        );
     }
 }

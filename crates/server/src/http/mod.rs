@@ -70,7 +70,11 @@ impl HttpServer {
                     tracing::error!(%error, "administration is not available");
                 }
             })?;
-        Ok(HttpServer { address, stop, thread })
+        Ok(HttpServer {
+            address,
+            stop,
+            thread,
+        })
     }
 
     /// Where it listens, its port resolved.

@@ -151,10 +151,7 @@ pub async fn answer(service: &Service, peer: IpAddr, request: Request<Incoming>)
 
 /// An error before it is known who asks.
 fn plain_error(status: StatusCode, message: &str) -> Response {
-    json_response(
-        status,
-        &json!({"error": {"code": 0, "message": message}}),
-    )
+    json_response(status, &json!({"error": {"code": 0, "message": message}}))
 }
 
 #[cfg(test)]

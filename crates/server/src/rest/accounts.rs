@@ -75,7 +75,12 @@ pub async fn check(call: &Call<'_>, body: &[u8]) -> Answer {
         .map(|item| UserId::new(&item.user_id).ok())
         .collect();
     let asked = users.iter().copied().flatten().collect();
-    let mut found = call.service.admin.look(call.administrator.app, asked).await?.into_iter();
+    let mut found = call
+        .service
+        .admin
+        .look(call.administrator.app, asked)
+        .await?
+        .into_iter();
     let items: Vec<Value> = check
         .items
         .iter()
@@ -140,7 +145,11 @@ pub async fn kick(call: &Call<'_>, body: &[u8]) -> Answer {
 }
 
 async fn exists(call: &Call<'_>, user: UserId) -> Result<bool, Failure> {
-    let found = call.service.admin.look(call.administrator.app, vec![user]).await?;
+    let found = call
+        .service
+        .admin
+        .look(call.administrator.app, vec![user])
+        .await?;
     Ok(found.into_iter().flatten().next().is_some())
 }
 

@@ -53,7 +53,11 @@ mod tests {
     fn no_code_stands_twice_or_in_the_clients_table_too() {
         for (index, entry) in TABLE.iter().enumerate() {
             assert!(TABLE.iter().skip(index + 1).all(|other| other.code != entry.code));
-            assert!(presence_protocol::errors::find(entry.code).is_none(), "{}", entry.code);
+            assert!(
+                presence_protocol::errors::find(entry.code).is_none(),
+                "{}",
+                entry.code
+            );
         }
     }
 }

@@ -93,7 +93,10 @@ async fn edited(call: &Call<'_>, owner: &str, names: &[&str], edit: Edit, ways: 
     let owner = owner_of(call, owner)?;
     let friends_max = call.service.admin.friends_max();
     if names.is_empty() || names.len() > friends_max {
-        return Err(call.refuse(format!("{} accounts; a call takes 1 to {friends_max}", names.len())));
+        return Err(call.refuse(format!(
+            "{} accounts; a call takes 1 to {friends_max}",
+            names.len()
+        )));
     }
     let outcomes = friends::edit(call.service, call.key(owner), names, edit, ways)
         .await?
@@ -158,7 +161,11 @@ pub async fn get(call: &Call<'_>, body: &[u8]) -> Answer {
     let friends = account.friends;
     let sequence = sequence_of(&friends);
     let known = get.sequence != 0 && get.sequence == sequence;
-    let part: &[UserId] = if known { &[] } else { friends.get(get.start..).unwrap_or(&[]) };
+    let part: &[UserId] = if known {
+        &[]
+    } else {
+        friends.get(get.start..).unwrap_or(&[])
+    };
     let part = part.get(..FRIENDS_AT_ONCE).unwrap_or(part);
     let next = get.start.saturating_add(part.len());
     let is_complete = known || next >= friends.len();
@@ -179,7 +186,9 @@ pub async fn get(call: &Call<'_>, body: &[u8]) -> Answer {
 
 /// A number that differs when the list does: FNV-1a of the names, in order; not 0.
 fn sequence_of(friends: &[UserId]) -> u32 {
-    let bytes = friends.iter().flat_map(|friend| friend.as_bytes().iter().chain(b"\n"));
+    let bytes = friends
+        .iter()
+        .flat_map(|friend| friend.as_bytes().iter().chain(b"\n"));
     bytes
         .fold(0x811c_9dc5_u32, |hash, byte| {
             (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)

@@ -80,7 +80,10 @@ impl Call<'_> {
             if error.is_data() {
                 Failure::new(self.service_name.bad_fields(), error.to_string())
             } else {
-                Failure::new(self.service_name.bad_json(), format!("the body is not JSON: {error}"))
+                Failure::new(
+                    self.service_name.bad_json(),
+                    format!("the body is not JSON: {error}"),
+                )
             }
         })
     }
@@ -169,10 +172,16 @@ async fn carry_out(
     let operation = match found {
         Found::Operation(operation, _) => operation,
         Found::OtherMethod(_) => {
-            return Err(Failure::new(codes::BAD_HTTP, format!("{path} takes {}", Method::POST)));
+            return Err(Failure::new(
+                codes::BAD_HTTP,
+                format!("{path} takes {}", Method::POST),
+            ));
         }
         Found::Nothing => {
-            return Err(Failure::new(codes::NO_SUCH_COMMAND, format!("there is no command {path}")));
+            return Err(Failure::new(
+                codes::NO_SUCH_COMMAND,
+                format!("there is no command {path}"),
+            ));
         }
     };
     let service_name = ServiceName::of(path).ok_or_else(|| Failure::of(codes::NO_SUCH_COMMAND))?;
@@ -193,7 +202,10 @@ async fn carry_out(
         .rates
         .take(administrator.app, operation, Instant::now())
         .map_err(|wait| {
-            let why = format!("too many calls of this command; retry in {} ms", wait.as_millis().max(1));
+            let why = format!(
+                "too many calls of this command; retry in {} ms",
+                wait.as_millis().max(1)
+            );
             Failure::new(codes::TOO_MANY_CALLS, why)
         })?;
     let body = exchange::body(incoming).await.map_err(|error| match error {

@@ -71,7 +71,10 @@ pub async fn query(call: &Call<'_>, body: &[u8], field: Field) -> Result<Map<Str
             Err(code) => errors.push(json!({"To_Account": name, "ErrorCode": code})),
         }
     }
-    Ok(fields([("QueryResult", json!(results)), ("ErrorList", json!(errors))]))
+    Ok(fields([
+        ("QueryResult", json!(results)),
+        ("ErrorList", json!(errors)),
+    ]))
 }
 
 fn result_of(name: &str, account: &Account, request: &Request, field: Field) -> Value {

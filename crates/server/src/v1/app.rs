@@ -1,7 +1,7 @@
 //! An app's settings (R7.2–R7.6).
 
 use presence::settings::AppSettings;
-use presence_node::options::{self, APP, Field, Value as Given};
+use presence_node::options::{self, APP, Value as Given};
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Call, Failure};
@@ -64,19 +64,4 @@ fn given(value: &Value) -> Given<'_> {
         Value::Array(_) => Given::Other("a list"),
         Value::Object(_) => Given::Other("an object"),
     }
-}
-
-/// What a setting takes, for the OpenAPI document.
-pub fn schema<T>(setting: &options::Setting<T>) -> Value {
-    let mut schema = match &setting.field {
-        Field::Milliseconds { min, max, .. } | Field::Count { min, max, .. } => {
-            json!({"type": "integer", "minimum": min, "maximum": max})
-        }
-        Field::Switch(_) => json!({"type": "boolean"}),
-        Field::Word { words, .. } => json!({"type": "string", "enum": words}),
-    };
-    if let Some(schema) = schema.as_object_mut() {
-        schema.insert("description".to_owned(), json!(setting.about));
-    }
-    schema
 }

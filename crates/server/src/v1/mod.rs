@@ -67,7 +67,10 @@ impl Failure {
         let mut response = exchange::json(self.status, &body);
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tim-presence\""));
+            headers.insert(
+                WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"tim-presence\""),
+            );
         }
         if let Some(wait) = self.retry_after {
             headers.insert(RETRY_AFTER, exchange::retry_after(wait));
@@ -98,7 +101,9 @@ impl Call<'_> {
         let known: Vec<&str> = parameters.iter().chain(&CREDENTIALS).copied().collect();
         match self.query.unknown(&known) {
             None => Ok(()),
-            Some(name) => Err(Failure::bad_request(format!("there is no parameter {name:?} here"))),
+            Some(name) => Err(Failure::bad_request(format!(
+                "there is no parameter {name:?} here"
+            ))),
         }
     }
 }
@@ -176,7 +181,9 @@ async fn admit<'a>(
             StatusCode::PAYLOAD_TOO_LARGE,
             format!("the body has more than {} bytes", exchange::BODY_BYTES_MAX),
         ),
-        BodyError::Incomplete => Failure::plain(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
+        BodyError::Incomplete => {
+            Failure::plain(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")
+        }
     })?;
     Ok(Call {
         service,
@@ -200,7 +207,9 @@ fn denied(denied: Denied) -> Failure {
     match denied {
         Denied::NoApp => unauthorized("X-Tim-App (or sdkappid) must name the app by its number"),
         Denied::BadIdentifier => unauthorized("X-Tim-User (or identifier) must name an administrator"),
-        Denied::NoUserSig => unauthorized("there must be a header \"Authorization: Bearer USERSIG\" (or usersig)"),
+        Denied::NoUserSig => {
+            unauthorized("there must be a header \"Authorization: Bearer USERSIG\" (or usersig)")
+        }
         Denied::UnknownApp => Failure::of(StatusCode::UNAUTHORIZED, code::APP_NOT_FOUND),
         Denied::UserSig(refusal) => Failure::of(StatusCode::UNAUTHORIZED, refusal.code()),
         Denied::Revoked => Failure::of(StatusCode::UNAUTHORIZED, code::USER_SIG_REVOKED),

@@ -31,7 +31,10 @@ pub async fn statistics(call: &Call<'_>) -> Answer {
             *all += one;
         }
     }
-    let ends = LATENCY_BUCKETS_US.iter().map(|end| json!(end)).chain([json!(null)]);
+    let ends = LATENCY_BUCKETS_US
+        .iter()
+        .map(|end| json!(end))
+        .chain([json!(null)]);
     let turns: Vec<_> = ends
         .zip(turns)
         .map(|(end, count)| json!({"up_to_us": end, "count": count}))

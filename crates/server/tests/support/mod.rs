@@ -190,11 +190,16 @@ impl Client {
 
     /// Logs in and gives the reply.
     pub fn login(&mut self, sdk_app_id: u64, user: &str, user_sig: &str) -> Reply {
+        self.login_on(sdk_app_id, user, user_sig, "Linux")
+    }
+
+    /// Logs in as a device of that platform.
+    pub fn login_on(&mut self, sdk_app_id: u64, user: &str, user_sig: &str, platform: &str) -> Reply {
         self.request(&Request::Login(LoginRequest {
             sdk_app_id,
             user_id: user.to_owned(),
             user_sig: user_sig.to_owned(),
-            platform: "Linux".to_owned(),
+            platform: platform.to_owned(),
             instance: "test".to_owned(),
             session: None,
             list_generation: 0,
@@ -224,7 +229,7 @@ impl Client {
     }
 
     /// The next message, or `None` when the server has closed the connection.
-    fn next(&mut self) -> Option<ServerMessage> {
+    pub fn next(&mut self) -> Option<ServerMessage> {
         loop {
             if let Next::Frame { body, consumed } =
                 frame::next(&self.read, SERVER_FRAME_BYTES_MAX).expect("a frame")

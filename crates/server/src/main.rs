@@ -12,6 +12,7 @@ mod friends;
 mod http;
 mod live;
 mod logs;
+mod openapi;
 mod reload;
 mod rest;
 mod run;

@@ -7,9 +7,9 @@ use hyper::header::ALLOW;
 use hyper::{Method, Request, StatusCode};
 use serde_json::json;
 
-use super::exchange::{Response, json as json_response, segments};
+use super::exchange::{Response, json as json_response, respond, segments};
 use crate::service::Service;
-use crate::{rest, v1};
+use crate::{openapi, rest, v1};
 
 /// Everything that can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,6 +31,17 @@ pub enum Operation {
     GetStatistics,
     GetApp,
     PatchApp,
+    ListAccounts,
+    ImportAccounts,
+    QueryAccounts,
+    GetAccount,
+    DeleteAccount,
+    KickAccount,
+    ListWatchers,
+    GetFriends,
+    EditFriends,
+    // For everybody.
+    GetOpenApi,
 }
 
 /// A place where an operation is.
@@ -68,6 +79,16 @@ routes! {
     GET "/v1/statistics" GetStatistics;
     GET "/v1/app" GetApp;
     PATCH "/v1/app" PatchApp;
+    GET "/v1/accounts" ListAccounts;
+    POST "/v1/accounts" ImportAccounts;
+    POST "/v1/query" QueryAccounts;
+    GET "/v1/accounts/{user_id}" GetAccount;
+    DELETE "/v1/accounts/{user_id}" DeleteAccount;
+    POST "/v1/accounts/{user_id}/kick" KickAccount;
+    GET "/v1/accounts/{user_id}/watchers" ListWatchers;
+    GET "/v1/accounts/{user_id}/friends" GetFriends;
+    PATCH "/v1/accounts/{user_id}/friends" EditFriends;
+    GET "/openapi.json" GetOpenApi;
 }
 
 /// Where a request leads.
@@ -129,6 +150,9 @@ pub async fn answer(service: &Service, peer: IpAddr, request: Request<Incoming>)
         rest::answer(service, peer, &head, found, body).await
     } else {
         match found {
+            Found::Operation(Operation::GetOpenApi, _) => {
+                respond(StatusCode::OK, "application/json", openapi::document())
+            }
             Found::Operation(operation, parameters) => {
                 v1::answer(service, peer, &head, operation, &parameters, body).await
             }

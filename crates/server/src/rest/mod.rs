@@ -1,10 +1,10 @@
 //! `/v4`: the original's REST interface, path by path, so that a backend written for it needs another base URL alone. The HTTP
 //! status is always 200; `ActionStatus`, `ErrorCode` and `ErrorInfo` of the body say what came of it.
 
-mod accounts;
+pub mod accounts;
 pub mod codes;
 mod friends;
-mod status;
+pub mod status;
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -232,9 +232,21 @@ async fn carry_out(
         Operation::FriendAdd => friends::add(&call, &body).await,
         Operation::FriendDelete => friends::delete(&call, &body).await,
         Operation::FriendGet => friends::get(&call, &body).await,
-        Operation::GetServer | Operation::GetStatistics | Operation::GetApp | Operation::PatchApp => {
-            Err(Failure::of(codes::NO_SUCH_COMMAND))
-        }
+        // Not under /v4/.
+        Operation::GetServer
+        | Operation::GetStatistics
+        | Operation::GetApp
+        | Operation::PatchApp
+        | Operation::ListAccounts
+        | Operation::ImportAccounts
+        | Operation::QueryAccounts
+        | Operation::GetAccount
+        | Operation::DeleteAccount
+        | Operation::KickAccount
+        | Operation::ListWatchers
+        | Operation::GetFriends
+        | Operation::EditFriends
+        | Operation::GetOpenApi => Err(Failure::of(codes::NO_SUCH_COMMAND)),
     }
 }
 

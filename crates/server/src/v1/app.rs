@@ -15,8 +15,7 @@ pub fn get(call: &Call<'_>) -> Answer {
 /// Changes the settings named, all or none.
 pub async fn patch(call: &Call<'_>) -> Answer {
     call.only(&[])?;
-    let wanted: Map<String, Value> = serde_json::from_slice(&call.body)
-        .map_err(|error| Failure::bad_request(format!("the body is not a JSON object: {error}")))?;
+    let wanted: Map<String, Value> = call.read()?;
     let change = |settings: &mut AppSettings| {
         let mut refused = Vec::new();
         for (key, value) in &wanted {

@@ -1,6 +1,7 @@
 //! `/v1`: our own interface, for what the original's does not have. JSON, with HTTP statuses that mean what they say. An
 //! error's body is `{"error": {"code": …, "message": …}}`, its code from docs/ERRORS.md, or 0 where that has none.
 
+pub mod accounts;
 mod app;
 mod server;
 
@@ -12,6 +13,7 @@ use hyper::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode};
 use presence_protocol::errors::{self, code};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::http::admin::{self, Administrator, Credentials, Denied};
@@ -96,6 +98,12 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// Reads the body.
+    fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Failure::bad_request(format!("the body is not what this takes: {error}")))
+    }
+
     /// Refuses parameters that the operation does not take.
     fn only(&self, parameters: &[&str]) -> Result<(), Failure> {
         let known: Vec<&str> = parameters.iter().chain(&CREDENTIALS).copied().collect();
@@ -117,11 +125,11 @@ pub async fn answer(
     peer: IpAddr,
     head: &Parts,
     operation: Operation,
-    _parameters: &[String],
+    parameters: &[String],
     incoming: Incoming,
 ) -> Response {
     let answer = match admit(service, peer, head, operation, incoming).await {
-        Ok(call) => carry_out(&call, operation).await,
+        Ok(call) => carry_out(&call, operation, parameters).await,
         Err(failure) => Err(failure),
     };
     match answer {
@@ -135,8 +143,18 @@ pub async fn answer(
     }
 }
 
-async fn carry_out(call: &Call<'_>, operation: Operation) -> Answer {
+async fn carry_out(call: &Call<'_>, operation: Operation, parameters: &[String]) -> Answer {
+    let user = parameters.first().map_or("", String::as_str);
     match operation {
+        Operation::ListAccounts => accounts::list(call).await,
+        Operation::ImportAccounts => accounts::import(call).await,
+        Operation::QueryAccounts => accounts::query(call).await,
+        Operation::GetAccount => accounts::describe(call, user).await,
+        Operation::DeleteAccount => accounts::delete(call, user).await,
+        Operation::KickAccount => accounts::kick(call, user).await,
+        Operation::ListWatchers => accounts::watchers(call, user).await,
+        Operation::GetFriends => accounts::friends(call, user).await,
+        Operation::EditFriends => accounts::edit_friends(call, user).await,
         Operation::GetServer => server::get(call).await,
         Operation::GetStatistics => server::statistics(call).await,
         Operation::GetApp => app::get(call),
@@ -151,7 +169,8 @@ async fn carry_out(call: &Call<'_>, operation: Operation) -> Answer {
         | Operation::FriendImport
         | Operation::FriendAdd
         | Operation::FriendDelete
-        | Operation::FriendGet => Err(Failure::plain(StatusCode::NOT_FOUND, "this is under /v4/")),
+        | Operation::FriendGet
+        | Operation::GetOpenApi => Err(Failure::plain(StatusCode::NOT_FOUND, "there is nothing here")),
     }
 }
 

@@ -103,3 +103,183 @@ fn the_server_says_what_it_is_and_what_it_has_done() {
         "{turns:?}"
     );
 }
+
+fn names_in(list: &serde_json::Value) -> Vec<&str> {
+    let items = list.as_array().expect("a list").iter();
+    let mut names: Vec<&str> = items
+        .map(|item| item["user_id"].as_str().expect("a name"))
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+#[test]
+fn accounts_are_listed_in_parts_searched_and_described() {
+    let world = World::new("accounts");
+    let ids: Vec<String> = (0..30).map(|number| format!("user {number:02}")).collect();
+    let answer = world
+        .admin
+        .v1("POST", "/accounts", &json!({"user_ids": ids}).to_string());
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let mut alice = world.online("alice");
+    crate::set_custom(&mut alice, "busy");
+
+    let mut all = Vec::new();
+    let mut path = "/accounts?limit=7".to_owned();
+    loop {
+        let part = world.admin.v1("GET", &path, "").body;
+        let names = names_in(&part["accounts"]);
+        assert!(names.len() <= 7);
+        all.extend(names.into_iter().map(str::to_owned));
+        match part["next_cursor"].as_str() {
+            Some(cursor) => path = format!("/accounts?limit=7&cursor={cursor}"),
+            None => break,
+        }
+    }
+    all.sort_unstable();
+    let mut expected = ids.clone();
+    expected.extend(["alice".to_owned(), "bob".to_owned()]);
+    expected.sort_unstable();
+    assert_eq!(all, expected);
+
+    let online = world.admin.v1("GET", "/accounts?status=online", "").body;
+    assert_eq!(names_in(&online["accounts"]), ["alice"]);
+    let found = world.admin.v1("GET", "/accounts?search=r%201", "").body;
+    assert_eq!(names_in(&found["accounts"]).len(), 10);
+    for wrong in [
+        "limit=0",
+        "limit=501",
+        "limit=+5",
+        "cursor=x",
+        "status=away",
+        "search=%ff%ff",
+    ] {
+        assert_eq!(
+            world.admin.v1("GET", &format!("/accounts?{wrong}"), "").status,
+            400,
+            "{wrong}"
+        );
+    }
+
+    let account = world.admin.v1("GET", "/accounts/alice", "").body;
+    assert_eq!(
+        (&account["status"], &account["custom_status"]),
+        (&json!("online"), &json!("busy"))
+    );
+    assert_eq!(account["platforms"], json!(["Linux"]));
+    let device = &account["devices"][0];
+    assert_eq!(
+        (&device["platform"], &device["state"]),
+        (&json!("Linux"), &json!("live"))
+    );
+    assert!(device["since_ms"].as_u64() > Some(1_700_000_000_000), "{device}");
+    assert_eq!(
+        world.admin.v1("GET", "/accounts/user%2007", "").body["user_id"],
+        "user 07"
+    );
+    assert_eq!(world.admin.v1("GET", "/accounts/nobody", "").status, 404);
+    assert_eq!(world.admin.v1("GET", "/accounts/%07", "").status, 400);
+
+    let asked = r#"{"user_ids": ["alice", "nobody", "\u0007"]}"#;
+    let users = world.admin.v1("POST", "/query", asked).body["users"].clone();
+    assert_eq!(users[0]["status"], "online");
+    assert_eq!(
+        (&users[1]["code"], &users[2]["code"]),
+        (&json!(70_107), &json!(7_003))
+    );
+}
+
+#[test]
+fn who_watches_a_user_is_told_with_why() {
+    let world = World::with(
+        "watchers",
+        "",
+        "[apps.friends]\nalice = [\"bob\"]\ncarol = [\"dave\"]",
+    );
+    let mut dave = world.online("dave");
+    assert_eq!(crate::subscribe(&mut dave, &["bob"]).code, 0);
+    let answer = world.admin.v1("GET", "/accounts/bob/watchers", "").body;
+    assert_eq!(names_in(&answer["watchers"]), ["alice", "dave"]);
+    for watcher in answer["watchers"].as_array().expect("a list") {
+        let is_friend = watcher["user_id"] == "alice";
+        assert_eq!(
+            (&watcher["friend"], &watcher["subscribed"]),
+            (&json!(is_friend), &json!(!is_friend))
+        );
+    }
+    assert_eq!(
+        world.admin.v1("GET", "/accounts/dave", "").body["subscriptions"],
+        json!(["bob"])
+    );
+}
+
+/// R8.7, R1.5, R9.1.
+#[test]
+fn accounts_are_kicked_deleted_and_befriended() {
+    let world = World::new("v1-accounts");
+    let mut alice = world.online("alice");
+    assert_eq!(world.admin.v1("POST", "/accounts/alice/kick", "").status, 204);
+    assert_eq!(crate::await_ended(&mut alice), 70_052);
+    let body = r#"{"add": ["bob", "nobody", "alice"], "both_ways": true}"#;
+    let edited = world.admin.v1("PATCH", "/accounts/alice/friends", body);
+    let codes: Vec<_> = edited.body["added"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|result| result["code"].as_i64())
+        .collect();
+    assert_eq!(codes, [Some(0), Some(70_107), Some(6_017)]);
+    assert_eq!(
+        world.admin.v1("GET", "/accounts/bob/friends", "").body,
+        json!({"friends": ["alice"]})
+    );
+    let edited = world
+        .admin
+        .v1("PATCH", "/accounts/bob/friends", r#"{"remove": ["alice"]}"#);
+    assert_eq!(edited.body["removed"][0]["code"], 0);
+    assert_eq!(
+        world.admin.v1("GET", "/accounts/alice/friends", "").body,
+        json!({"friends": ["bob"]})
+    );
+    assert_eq!(
+        world
+            .admin
+            .v1("PATCH", "/accounts/bob/friends", r#"{"colour": 1}"#)
+            .status,
+        400
+    );
+    assert_eq!(world.admin.v1("DELETE", "/accounts/alice", "").status, 204);
+    assert_eq!(world.admin.v1("DELETE", "/accounts/alice", "").status, 404);
+}
+
+/// R1.1: what one app's administrator sees and does ends with the app.
+#[test]
+fn nothing_crosses_apps() {
+    let world = World::new("tenants");
+    let mut chief = world.admin.clone();
+    chief.app = crate::OTHER_APP.to_string();
+    chief.user = "chief".to_owned();
+    let app = presence::ids::AppId::new(crate::OTHER_APP).expect("above 0");
+    chief.user_sig = presence_protocol::user_sig::sign(app, crate::OTHER_KEY, "chief", crate::now_s(), 3600);
+    let _alice = world.online("alice");
+    assert_eq!(chief.v1("GET", "/accounts", "").body["accounts"], json!([]));
+    assert_eq!(chief.v1("GET", "/accounts/alice", "").status, 404);
+    assert_eq!(chief.v1("POST", "/accounts/alice/kick", "").status, 404);
+    assert_eq!(
+        chief.v4("im_open_login_svc/kick", r#"{"UserID":"alice"}"#).body["ErrorCode"],
+        70_107
+    );
+    let users = chief.v1("GET", "/statistics", "").body["app"]["users"].clone();
+    assert_eq!(users, json!({"online": 0, "offline": 0, "unlogined": 0}));
+    assert_eq!(
+        world.admin.v1("GET", "/accounts/alice", "").body["status"],
+        "online"
+    );
+}
+
+#[test]
+fn the_interface_description_is_for_everybody() {
+    let world = World::new("openapi");
+    let answer = request(world.admin.address, "GET", "/openapi.json", "", "");
+    assert_eq!((answer.status, &answer.body["openapi"]), (200, &json!("3.1.0")));
+}

@@ -1,0 +1,252 @@
+//! The interface description (OpenAPI 3.1), served at `/openapi.json` and kept as docs/openapi.json: made of the table of
+//! routes, so that no operation is missing, and of the tables of settings. What each operation takes and gives is in `v4`
+//! and `v1`, below this. After a change: `TIM_UPDATE=1 cargo test -p tim-presence-server openapi`.
+
+mod schemas;
+mod v1;
+mod v4;
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use crate::http::routes::{Operation, ROUTES, Route};
+
+/// What there is to say of an operation.
+struct About {
+    summary: &'static str,
+    /// Parameters of the query.
+    query: Vec<Value>,
+    /// The schema of the body, if it takes one.
+    body: Option<Value>,
+    /// An example of that.
+    example: Option<Value>,
+    /// The schema of what it gives; `None`: nothing (204).
+    answer: Option<Value>,
+}
+
+impl About {
+    fn new(summary: &'static str) -> About {
+        About {
+            summary,
+            query: Vec::new(),
+            body: None,
+            example: None,
+            answer: None,
+        }
+    }
+
+    fn body(self, schema: Value, example: Value) -> About {
+        About {
+            body: Some(schema),
+            example: Some(example),
+            ..self
+        }
+    }
+
+    fn answer(self, schema: Value) -> About {
+        About {
+            answer: Some(schema),
+            ..self
+        }
+    }
+
+    fn query(mut self, name: &str, about: &str, schema: Value) -> About {
+        self.query
+            .push(json!({"name": name, "in": "query", "description": about, "schema": schema}));
+        self
+    }
+}
+
+/// The document as it is served.
+pub fn document() -> Bytes {
+    static DOCUMENT: OnceLock<Bytes> = OnceLock::new();
+    DOCUMENT
+        .get_or_init(|| Bytes::from(format!("{:#}\n", made())))
+        .clone()
+}
+
+fn made() -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for route in ROUTES {
+        let path = paths.entry(route.path.to_owned()).or_insert_with(|| json!({}));
+        if let Some(path) = path.as_object_mut() {
+            path.insert(route.method.as_str().to_ascii_lowercase(), operation(route));
+        }
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "tim-presence: administration",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": "Accounts, friends, settings and statistics of a presence server",
+            "description": "/v4 is the REST interface of the original, so that its backends need another base URL alone: its HTTP \
+                            status is always 200. /v1 is our own. Codes are explained in docs/ERRORS.md and docs/REST.md.",
+            "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [
+            {"name": "v4", "description": "The original's paths, bodies and codes"},
+            {"name": "v1", "description": "Our own"},
+            {"name": "open", "description": "For everybody"},
+        ],
+        "paths": paths,
+        "components": {
+            "schemas": schemas::all(),
+            "securitySchemes": {
+                "usersig": {
+                    "type": "http", "scheme": "bearer",
+                    "description": "A UserSig of an administrator of the app"
+                },
+                "app": {"type": "apiKey", "in": "header", "name": "X-Tim-App", "description": "The app's number"},
+                "administrator": {
+                    "type": "apiKey", "in": "header", "name": "X-Tim-User", "description": "The administrator's user id"
+                },
+                "query_app": {"type": "apiKey", "in": "query", "name": "sdkappid", "description": "The app's number"},
+                "query_administrator": {
+                    "type": "apiKey", "in": "query", "name": "identifier", "description": "The administrator's user id"
+                },
+                "query_usersig": {
+                    "type": "apiKey", "in": "query", "name": "usersig",
+                    "description": "A UserSig of that administrator"
+                },
+            },
+        },
+    })
+}
+
+fn operation(route: &Route) -> Value {
+    let operation_id = format!("{:?}", route.operation);
+    let operation_id = operation_id[..1].to_ascii_lowercase() + &operation_id[1..];
+    if route.operation == Operation::GetOpenApi {
+        return json!({
+            "operationId": operation_id,
+            "tags": ["open"],
+            "summary": "This document",
+            "security": [],
+            "responses": {"200": {
+                "description": "The document",
+                "content": {"application/json": {"schema": {"type": "object"}}},
+            }},
+        });
+    }
+    let (tag, about) = match v4::about(route.operation) {
+        Some(about) => ("v4", about),
+        None => ("v1", v1::about(route.operation)),
+    };
+    let mut parameters = about.query;
+    if tag == "v4" {
+        parameters.extend(v4::parameters());
+    }
+    let takes_user = route.path.contains("{user_id}");
+    if takes_user {
+        parameters.push(json!({
+            "name": "user_id", "in": "path", "required": true, "description": "The account",
+            "schema": {"$ref": "#/components/schemas/UserId"},
+        }));
+    }
+    let mut described = json!({
+        "operationId": operation_id,
+        "tags": [tag],
+        "summary": about.summary,
+        "responses": match tag {
+            "v4" => v4::responses(about.answer),
+            _ => v1::responses(about.answer, takes_user),
+        },
+        "security": match tag {
+            "v4" => json!([{"query_app": [], "query_administrator": [], "query_usersig": []}]),
+            _ => json!([
+                {"usersig": [], "app": [], "administrator": []},
+                {"query_app": [], "query_administrator": [], "query_usersig": []},
+            ]),
+        },
+    });
+    if let Some(described) = described.as_object_mut() {
+        if !parameters.is_empty() {
+            described.insert("parameters".to_owned(), Value::Array(parameters));
+        }
+        if let Some(schema) = about.body {
+            let mut content = json!({"schema": schema});
+            if let (Some(content), Some(example)) = (content.as_object_mut(), about.example) {
+                content.insert("example".to_owned(), example);
+            }
+            described.insert(
+                "requestBody".to_owned(),
+                json!({"required": true, "content": {"application/json": content}}),
+            );
+        }
+    }
+    described
+}
+
+fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+fn list_of(schema: Value) -> Value {
+    json!({"type": "array", "items": schema})
+}
+
+/// An object with these fields, all of them there, and no others.
+fn object(fields: &[(&str, Value)]) -> Value {
+    let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
+    json!({
+        "type": "object",
+        "properties": properties(fields),
+        "required": names,
+        "additionalProperties": false,
+    })
+}
+
+fn properties(fields: &[(&str, Value)]) -> Value {
+    let fields: Map<String, Value> = fields
+        .iter()
+        .map(|(name, schema)| ((*name).to_owned(), schema.clone()))
+        .collect();
+    Value::Object(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_openapi_document_is_the_one_that_is_served() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
+        let document = String::from_utf8(document().to_vec()).expect("JSON");
+        if std::env::var_os("TIM_UPDATE").is_some() {
+            std::fs::write(&path, &document).expect("docs/openapi.json is writable");
+        }
+        let committed = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            committed == document,
+            "docs/openapi.json is stale: run TIM_UPDATE=1 cargo test -p tim-presence-server openapi"
+        );
+    }
+
+    /// Each route with its own id; and every schema that is referred to is there.
+    #[test]
+    fn the_document_has_every_route_and_every_schema() {
+        let made = made();
+        let mut ids = Vec::new();
+        for route in ROUTES {
+            let described = &made["paths"][route.path][route.method.as_str().to_ascii_lowercase()];
+            assert!(
+                described["summary"].is_string(),
+                "{} {}",
+                route.method,
+                route.path
+            );
+            ids.push(described["operationId"].as_str().expect("an id").to_owned());
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), ROUTES.len());
+        let text = made.to_string();
+        for part in text.split("#/components/schemas/").skip(1) {
+            let name = part.split('"').next().unwrap_or_default();
+            assert!(made["components"]["schemas"][name].is_object(), "{name}");
+        }
+    }
+}

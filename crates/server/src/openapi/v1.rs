@@ -1,0 +1,224 @@
+//! The operations of `/v1`.
+
+use presence_node::LATENCY_BUCKETS_US;
+use serde_json::{Map, Value, json};
+
+use super::{About, list_of, object, reference};
+use crate::http::routes::Operation;
+use crate::v1::accounts::{BATCH_MAX, LIST_DEFAULT, LIST_MAX, STATUSES, name_of};
+
+pub fn about(operation: Operation) -> About {
+    let named = json!({
+        "type": "object",
+        "properties": {"user_ids": {
+            "type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": BATCH_MAX,
+        }},
+        "required": ["user_ids"],
+        "additionalProperties": false,
+    });
+    let example = json!({"user_ids": ["alice", "bob"]});
+    let results = |name| object(&[(name, list_of(reference("Result")))]);
+    let paged = |about: About| {
+        about
+            .query(
+                "cursor",
+                "Where to go on: next_cursor of the part before",
+                json!({"type": "string", "pattern": "^[0-9]{1,19}$"}),
+            )
+            .query(
+                "limit",
+                "At most so many",
+                json!({"type": "integer", "minimum": 1, "maximum": LIST_MAX, "default": LIST_DEFAULT}),
+            )
+    };
+    let part = |name, schema: &str| {
+        let next = json!({"type": ["string", "null"], "description": "null: that was all"});
+        object(&[(name, list_of(reference(schema))), ("next_cursor", next)])
+    };
+    match operation {
+        Operation::GetServer => About::new("What this server is").answer(object(&[
+            ("version", json!({"type": "string"})),
+            ("started_at_ms", milliseconds("When it began, since the epoch")),
+            ("uptime_ms", milliseconds("For how long it has run")),
+            ("now_ms", milliseconds("Its clock, since the epoch")),
+            ("gateways", list_of(json!({"type": "string", "description": "Where clients connect"}))),
+        ])),
+        Operation::GetStatistics => {
+            About::new("What this server has done since it began, and holds now").answer(statistics())
+        }
+        Operation::GetApp => About::new("The app's settings").answer(reference("App")),
+        Operation::PatchApp => About::new("Change settings, all that are named or none; in effect from the next call and the next change")
+            .body(reference("Settings"), json!({"friend_status_notify": true}))
+            .answer(reference("App")),
+        Operation::ListAccounts => {
+            let statuses: Vec<&str> = STATUSES.into_iter().map(name_of).collect();
+            paged(
+                About::new("The app's accounts, a part at a time, in no order that means anything")
+                    .query("search", "Only those whose id contains this", reference("UserId"))
+                    .query("status", "Only those that show this", json!({"type": "string", "enum": statuses})),
+            )
+            .answer(part("accounts", "Status"))
+        }
+        Operation::ImportAccounts => About::new("Make accounts; those that exist stay as they are")
+            .body(named, example)
+            .answer(results("results")),
+        Operation::QueryAccounts => About::new("What users show, whatever the app's plan and switches")
+            .body(named, example)
+            .answer(object(&[(
+                "users",
+                list_of(json!({"oneOf": [reference("Status"), reference("Result")]})),
+            )])),
+        Operation::GetAccount => About::new("All that is known of an account").answer(reference("Account")),
+        Operation::DeleteAccount => {
+            About::new("Delete an account, with its devices and the subscriptions to it")
+        }
+        Operation::KickAccount => About::new("End all devices of an account and revoke its UserSigs"),
+        Operation::ListWatchers => paged(About::new(
+            "Who watches a user: its subscribers, and those who have it in their friend list",
+        ))
+        .answer(part("watchers", "Watcher")),
+        Operation::GetFriends => {
+            About::new("An account's friend list").answer(object(&[("friends", list_of(reference("UserId")))]))
+        }
+        Operation::EditFriends => About::new("Take friends off, then add friends")
+            .body(
+                json!({
+                    "type": "object",
+                    "properties": {
+                        "add": list_of(json!({"type": "string"})),
+                        "remove": list_of(json!({"type": "string"})),
+                        "both_ways": {"type": "boolean", "description": "In the friends' own lists, too", "default": false},
+                    },
+                    "additionalProperties": false,
+                }),
+                json!({"add": ["bob"], "both_ways": true}),
+            )
+            .answer(object(&[
+                ("added", list_of(reference("Result"))),
+                ("removed", list_of(reference("Result"))),
+            ])),
+        // Described elsewhere; the test of the document finds one that is not.
+        Operation::QueryOnlineStatus
+        | Operation::QueryState
+        | Operation::AccountImport
+        | Operation::MultiAccountImport
+        | Operation::AccountCheck
+        | Operation::AccountDelete
+        | Operation::Kick
+        | Operation::FriendImport
+        | Operation::FriendAdd
+        | Operation::FriendDelete
+        | Operation::FriendGet
+        | Operation::GetOpenApi => About::new(""),
+    }
+}
+
+/// `has_user`: the path names an account, which may not be there.
+pub fn responses(answer: Option<Value>, has_user: bool) -> Value {
+    let mut responses = Map::new();
+    match answer {
+        Some(schema) => responses.insert(
+            "200".to_owned(),
+            json!({"description": "Done", "content": {"application/json": {"schema": schema}}}),
+        ),
+        None => responses.insert("204".to_owned(), json!({"description": "Done"})),
+    };
+    let mut failures = vec![
+        ("400", "The request is not what this takes; nothing was changed"),
+        ("401", "Who asks is not known: the code says why"),
+        ("403", "Who asks is no administrator of the app"),
+        ("408", "The request did not arrive in time"),
+        ("413", "The body is too large"),
+        (
+            "429",
+            "Too many requests, or too many failed authentications: retry after Retry-After",
+        ),
+        ("503", "The server is stopping"),
+    ];
+    if has_user {
+        failures.push(("404", "There is no such account"));
+    }
+    for (status, about) in failures {
+        let content = json!({"application/json": {"schema": reference("Error")}});
+        responses.insert(
+            status.to_owned(),
+            json!({"description": about, "content": content}),
+        );
+    }
+    Value::Object(responses)
+}
+
+fn milliseconds(about: &str) -> Value {
+    json!({"type": "integer", "description": format!("{about}, in milliseconds")})
+}
+
+fn count(about: &str) -> Value {
+    json!({"type": "integer", "minimum": 0, "description": about})
+}
+
+fn statistics() -> Value {
+    object(&[
+        ("now_ms", milliseconds("The server's clock, since the epoch")),
+        (
+            "app",
+            object(&[
+                ("sdk_app_id", json!({"type": "integer"})),
+                (
+                    "users",
+                    object(&[
+                        ("online", count("Accounts of the app that are online now")),
+                        ("offline", count("Offline now")),
+                        ("unlogined", count("Not logged in now")),
+                    ]),
+                ),
+            ]),
+        ),
+        (
+            "server",
+            object(&[
+                ("loops", count("Threads that serve connections")),
+                ("connections", count("Connections now")),
+                ("devices", count("Devices logged in on a connection now")),
+                ("users", count("Users with such a device now")),
+                (
+                    "watched",
+                    count("Users who are watched now, counted by each loop"),
+                ),
+                ("accepted", count("Connections since the start")),
+                ("logins", count("Logins since the start, reconnects included")),
+                ("logins_refused", count("Logins refused since the start")),
+                (
+                    "requests",
+                    count("Requests of clients since the start, logins included"),
+                ),
+                (
+                    "changes",
+                    count("Changes of status or custom status since the start"),
+                ),
+                (
+                    "deliveries",
+                    count("Changes handed to devices since the start, one for each device told"),
+                ),
+                (
+                    "turns",
+                    list_of(object(&[
+                        (
+                            "up_to_us",
+                            json!({"type": ["integer", "null"], "enum": ends(), "description": "null: longer"}),
+                        ),
+                        ("count", count("Turns that took so long")),
+                    ])),
+                ),
+                ("turns_us", count("The length of all turns, in microseconds")),
+            ]),
+        ),
+    ])
+}
+
+fn ends() -> Vec<Value> {
+    LATENCY_BUCKETS_US
+        .iter()
+        .map(|end| json!(end))
+        .chain([Value::Null])
+        .collect()
+}

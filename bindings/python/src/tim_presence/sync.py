@@ -1,0 +1,263 @@
+"""The synchronous client: the same as the asyncio one for programs without an event loop.
+
+    from tim_presence.sync import Client
+
+    with Client("tim://127.0.0.1:7788", 1400000001) as client:
+        client.login("alice", user_sig)
+        for change in client.status_changes(timeout=60):
+            print(change.user_id, change.status.name, change.custom_status)
+
+There is no background thread: a thread that waits for its own result also takes in what came for others. What arrives
+while nobody calls waits in the library, of each user the last status. Any thread may use a client at any time.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import threading
+import time
+import weakref
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Callable, Generic, Optional, TypeVar, Union
+
+from . import _core
+from ._core import TIM_ERR_SHUTDOWN, Core, Result, Seconds, milliseconds, options_of, succeeded, text, texts
+from ._native import lib
+from ._streams import Mailbox, everything, statuses
+from .errors import ClosedError
+from .values import Event, LoginState, Subscribed, UserResult, UserStatus
+
+E = TypeVar("E")
+
+
+class _Turn:
+    """Who polls: of the threads that wait, one waits for the descriptor and the others for that one.
+
+    Not for the library: select() is left at once on Ctrl-C, a call into C is not.
+    """
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._taken = False
+
+    def notify(self) -> None:
+        """Something came."""
+        with self._condition:
+            self._condition.notify_all()
+
+    def wait(self, core: Core, ready: Callable[[], bool], timeout: Optional[float]) -> bool:
+        """Waits until `ready`; False if the time ran out."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not ready():
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                return False
+            with self._condition:
+                if self._taken:
+                    if not ready():
+                        self._condition.wait(left)
+                    continue
+                self._taken = True
+            try:
+                if not core.closed:
+                    waiting = select.poll()
+                    waiting.register(core.wake_fd, select.POLLIN)
+                    waiting.poll(None if left is None else left * 1000)
+                    core.poll()
+            finally:
+                with self._condition:
+                    self._taken = False
+                    self._condition.notify_all()
+        return True
+
+
+class Stream(Iterator[E], Generic[E]):
+    """What a client is told, from the moment this was made: `for change in client.status_changes(timeout=60)`.
+
+    Ends when nothing came for `timeout` (None: never), and when the client is closed; after a timeout it can be read on.
+    Bounded as the asyncio one: of each user the last status, and EventsLostError past 10 000 entries.
+    """
+
+    def __init__(self, client: Client, wanted: Callable[[Event], Optional[E]], timeout: Optional[float]) -> None:
+        self._client = client
+        self._timeout = timeout
+        self._mailbox: Mailbox[E] = Mailbox(wanted, client._turn.notify)
+        client._core.check()
+        client._core.mailboxes.add(self._mailbox)
+
+    def __iter__(self) -> Stream[E]:
+        return self
+
+    def __next__(self) -> E:
+        core = self._client._core
+        core.check_fork()
+        if not self._client._turn.wait(core, self._mailbox.ready, self._timeout):
+            raise StopIteration
+        event = self._mailbox.take()
+        if event is None:
+            raise StopIteration
+        return event
+
+    def close(self) -> None:
+        """Ends the stream; what waits can still be read."""
+        self._client._core.mailboxes.discard(self._mailbox)
+        self._mailbox.close()
+
+
+def _abandoned(core: Core) -> None:
+    """The client was dropped without being closed. May run in any thread."""
+    if not core.closing:
+        _core.unclosed("tim_presence.sync.Client")
+        core.destroy()
+
+
+def _seconds(timeout: Optional[Seconds]) -> Optional[float]:
+    return None if timeout is None else milliseconds(timeout) / 1000
+
+
+class Client:
+    """One device of one user. See tim_presence.Client: the same calls, which wait."""
+
+    def __init__(
+        self,
+        server: str,
+        sdk_app_id: int,
+        *,
+        platform: Optional[str] = None,
+        data_dir: Optional[str] = None,
+        queue_max: Optional[int] = None,
+        restore_subscriptions: Optional[bool] = None,
+        login_timeout: Optional[Seconds] = None,
+        request_timeout: Optional[Seconds] = None,
+        disconnected_wait: Optional[Seconds] = None,
+        connect_timeout: Optional[Seconds] = None,
+        logout_timeout: Optional[Seconds] = None,
+        backoff_base: Optional[Seconds] = None,
+        backoff_max: Optional[Seconds] = None,
+        logger: Optional[logging.Logger] = None,
+        **options: object,
+    ) -> None:
+        """Makes a client. The arguments are those of tim_presence.Client."""
+        times = {
+            "login_timeout": login_timeout,
+            "request_timeout": request_timeout,
+            "disconnected_wait": disconnected_wait,
+            "connect_timeout": connect_timeout,
+            "logout_timeout": logout_timeout,
+            "backoff_base": backoff_base,
+            "backoff_max": backoff_max,
+        }
+        values = {
+            "platform": platform,
+            "data_dir": data_dir,
+            "queue_max": queue_max,
+            "restore_subscriptions": restore_subscriptions,
+            **options,
+        }
+        self._turn = _Turn()
+        self._core = Core(options_of(server, sdk_app_id, times, values), logger, self._turn.notify)
+        self._finalizer = weakref.finalize(self, _abandoned, self._core)
+        self._finalizer.atexit = False
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the client. Calls that wait in other threads end with ClosedError, streams end. Any number of times."""
+        self._core.begin_close()
+        if not self._core.forked:
+            self._turn.wait(self._core, lambda: self._core.closed, None)
+
+    def _call(self, function: Callable[..., int], *arguments: object) -> Result:
+        box: list[Result] = []
+        self._core.start(box.append, function, *arguments)
+        self._turn.wait(self._core, lambda: bool(box) or self._core.closed, None)
+        if not box:
+            raise ClosedError(TIM_ERR_SHUTDOWN)
+        return succeeded(box[0])
+
+    # ---- session ----
+
+    def login(self, user_id: str, user_sig: str) -> None:
+        """Logs a user in. See tim_presence.Client.login."""
+        self._call(lib.timLogin, text("user_id", user_id), text("user_sig", user_sig))
+
+    def logout(self) -> None:
+        """Logs the user out: UNLOGINED, if this was the last device. Raises NotLoggedInError."""
+        self._call(lib.timLogout)
+
+    def renew_user_sig(self, user_sig: str) -> None:
+        """Replaces the UserSig before it expires; the connection stays. Raises UserSigError, and the old one stays."""
+        self._call(lib.timRenewUserSig, text("user_sig", user_sig))
+
+    @property
+    def login_state(self) -> LoginState:
+        """Whether somebody is logged in."""
+        return self._core.login_state()
+
+    @property
+    def user_id(self) -> str:
+        """Who is logged in; "" when nobody is, and until a login has succeeded."""
+        return self._core.login_user()
+
+    @property
+    def server_time_ms(self) -> int:
+        """The server's time in milliseconds since 1970-01-01 UTC, as reckoned from the last login; 0 before the first."""
+        return self._core.server_time_ms()
+
+    def notify_network_changed(self) -> None:
+        """Tells the client that the network changed or came back: if it waits to reconnect, it tries at once."""
+        self._core.notify_network_changed()
+
+    # ---- user status ----
+
+    def set_self_status(self, custom_status: str) -> None:
+        """Sets the user's custom status, at most 100 bytes of UTF-8; "" clears it. Cleared by itself when not ONLINE."""
+        self._call(lib.timSetSelfStatus, text("custom_status", custom_status))
+
+    def get_user_status(self, user_ids: Union[str, Iterable[str]]) -> list[UserStatus]:
+        """Asks for 1 to 500 users. See tim_presence.Client.get_user_status."""
+        return self._call(lib.timGetUserStatus, *texts("user_ids", user_ids)).users
+
+    def subscribe(self, user_ids: Union[str, Iterable[str]]) -> Subscribed:
+        """Subscribes to 1 to 100 users. See tim_presence.Client.subscribe."""
+        result = self._call(lib.timSubscribeUserStatus, *texts("user_ids", user_ids))
+        return Subscribed(result.users, result.evicted)
+
+    def unsubscribe(self, user_ids: Union[str, Iterable[str]]) -> list[UserResult]:
+        """Ends subscriptions to 1 to 100 users. An empty list is a UsageError, not all: see unsubscribe_all."""
+        result = self._call(lib.timUnsubscribeUserStatus, *texts("user_ids", user_ids))
+        return [UserResult(user.user_id, user.code) for user in result.users]
+
+    def unsubscribe_all(self) -> None:
+        """Ends all subscriptions."""
+        self._call(lib.timUnsubscribeUserStatus, None, 0)
+
+    def subscriptions(self) -> list[str]:
+        """The users subscribed to, oldest first."""
+        return [user.user_id for user in self._call(lib.timGetSubscriptions).users]
+
+    def friends(self) -> list[str]:
+        """The user's friends, as the backend keeps them."""
+        return [user.user_id for user in self._call(lib.timGetFriends).users]
+
+    # ---- what the client is told ----
+
+    def status_changes(self, timeout: Optional[Seconds] = None) -> Stream[UserStatus]:
+        """Changes of status from now on: of users subscribed to, of oneself, of friends if the app says so.
+
+        Make it before login to be told of everything. Ends when nothing came for `timeout`.
+        """
+        return Stream(self, statuses, _seconds(timeout))
+
+    def events(self, timeout: Optional[Seconds] = None) -> Stream[Event]:
+        """Everything from now on: changes of status and of the connection, being kicked, an expired UserSig, evictions."""
+        return Stream(self, everything, _seconds(timeout))
+

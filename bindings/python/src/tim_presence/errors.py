@@ -126,12 +126,12 @@ class EventsLostError(TimError):
     """A stream was not read for so long that it is full: read the statuses anew. Raised by the stream alone; ends it."""
 
 
-#: The family of each code. A test compares it with timErrorTable.
+#: The family of each code. A test looks for codes of timErrorTable that have none.
 FAMILIES: dict[int, type[TimError]] = {
     **dict.fromkeys((-1, -2, -4, -5, -7, -15, -19, 6013, 6017, 7003, 7014), UsageError),
     **dict.fromkeys((-3, -9, -10), ClosedError),
     -11: ForkedError,
-    **dict.fromkeys((-13, -14), InternalError),
+    **dict.fromkeys((-13, -14, 7012), InternalError),
     **dict.fromkeys((6014, 6023), NotLoggedInError),
     6208: KickedOfflineError,
     **dict.fromkeys((6206, 70001, 70002, 70003, 70005, 70009, 70013, 70014, 70052), UserSigError),
@@ -139,7 +139,7 @@ FAMILIES: dict[int, type[TimError]] = {
     **dict.fromkeys((-12, 7013, 70020, 72001), NotAvailableError),
     **dict.fromkeys((7008, 70050), RateLimitedError),
     **dict.fromkeys((-6, 7501), BusyError),
-    **dict.fromkeys((-8, 9523), ConnectionLostError),
+    **dict.fromkeys((-8, 9510, 9511, 9512, 9523), ConnectionLostError),
     9508: OutcomeUnknownError,
     70500: ServerError,
     **dict.fromkeys((-16, -17, -18), ResourceError),
@@ -151,6 +151,8 @@ def family_of(code: int) -> type[TimError]:
     known = FAMILIES.get(code)
     if known is not None:
         return known
+    if 9500 <= code < 9600:  # the service's numbers for what is wrong with the network
+        return ConnectionLostError
     flags = lib.timErrorFlags(code)
     if flags & _PROGRAMMING:
         return UsageError

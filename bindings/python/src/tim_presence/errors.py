@@ -126,10 +126,10 @@ class EventsLostError(TimError):
     """A stream was not read for so long that it is full: read the statuses anew. Raised by the stream alone; ends it."""
 
 
-#: The family of each code. A test looks for codes of timErrorTable that have none.
+#: The family of each code. One that came later has the family that its flags say, or is a plain TimError.
 FAMILIES: dict[int, type[TimError]] = {
-    **dict.fromkeys((-1, -2, -4, -5, -7, -15, -19, 6013, 6017, 7003, 7014), UsageError),
-    **dict.fromkeys((-3, -9, -10), ClosedError),
+    **dict.fromkeys((-1, -2, -4, -5, -7, -15, -19, 6013, 6017, 6027, 7003, 7014), UsageError),
+    **dict.fromkeys((-3, -9, -10, 7009), ClosedError),
     -11: ForkedError,
     **dict.fromkeys((-13, -14, 7012), InternalError),
     **dict.fromkeys((6014, 6023), NotLoggedInError),

@@ -46,6 +46,10 @@ POLL_BATCH: Final = 256
 #: library's own thread, for fractions of a millisecond.
 ABANDONED_MS: Final = 5000
 
+#: How often and how long a new client with a tiny queue_max waits for room for one more listener: five seconds in all.
+LISTEN_POLLS: Final = 500
+LISTEN_POLL_MS: Final = 10
+
 TIM_ERR_NOT_UTF8, TIM_ERR_INVALID_HANDLE, TIM_ERR_INVALID_ARGUMENT, TIM_ERR_BUSY = -2, -3, -4, -6
 TIM_ERR_SHUTDOWN, TIM_ERR_CLOSED, TIM_ERR_FORKED, TIM_ERR_BUFFER_TOO_SMALL = -9, -10, -11, -19
 
@@ -256,8 +260,11 @@ class Core:
         )
         for setter, function in listeners:
             code = setter(self.handle, function, self.number, _no_free)
-            if code == TIM_ERR_BUSY:  # each takes one place of queue_max until it is polled
-                lib.timPoll(self.handle, 0, 0, None)
+            for _ in range(LISTEN_POLLS):
+                if code != TIM_ERR_BUSY:
+                    break
+                # With a queue_max below six: a listener takes a place until the library's thread has it and it is polled.
+                lib.timPoll(self.handle, 0, LISTEN_POLL_MS, None)
                 code = setter(self.handle, function, self.number, _no_free)
             self._checked(code)
         if self._logger is not None:

@@ -14,7 +14,7 @@ DEB_DIR ?= $(TARGET_DIR)/packages
 CMAKE_DIR := $(abspath $(or $(CMAKE_BUILD_DIR),build))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests build test cargo-test ctest lint header docs-api examples demo bench bench-peers static install install-built uninstall deb memcheck asan tsan drd loom fuzz clean
+.PHONY: help wheel setup setup-tests build test cargo-test ctest lint header docs-api examples demo bench bench-peers static install install-built uninstall deb memcheck asan tsan drd loom fuzz clean
 
 help: ## this list
 	@echo 'tim-presence: user status as a C library and a server. Entry points:'
@@ -91,6 +91,10 @@ uninstall: ## remove what `make install` with the same paths put there
 deb: ## Debian packages of library and headers, in DEB_DIR (packaging/README.md)
 	@$(MAKE) build PROFILE=$(INSTALL_PROFILE)
 	@packaging/deb.sh $(TARGET_DIR)/$(if $(filter dev,$(INSTALL_PROFILE)),debug,$(INSTALL_PROFILE)) $(DEB_DIR) library
+
+WHEEL_DIR ?= $(TARGET_DIR)/wheel
+wheel: setup-tests ## the Python package for this processor and every Linux since 2014, in target/wheel
+	@CARGO_TARGET_DIR=$(TARGET_DIR) bindings/python/check.sh $(TARGET_DIR)/wheel/venv '' wheel release $(WHEEL_DIR)
 
 # The long checks: docs/TESTING.md says what each proves, what it needs installed and how long it takes.
 memcheck: examples ## valgrind over the C programs: no error, nothing lost

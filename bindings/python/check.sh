@@ -1,7 +1,7 @@
 #!/bin/sh
 # One check of the Python package:  check.sh VENV LIBRARY CHECK [ARGUMENT...]
 # VENV is made when it is not there, with the packages of requirements-dev.txt. Exit code 77 where that cannot be had: the check is
-# skipped. Where CI=true nothing is skipped. Checks: venv, tests, types, oldest, first, run.
+# skipped. Where CI=true nothing is skipped. Checks: venv, tests, types, oldest, first, run, wheel, consumer.
 set -eu
 venv=$1 library=$2 check=$3
 shift 3
@@ -57,6 +57,12 @@ first)
         echo "$output" | grep -qF 'alice ONLINE in a meeting'
     done
     ;;
+wheel)
+    # The wheel in a folder: wheel PROFILE FOLDER. What is asked of its name is checked there.
+    unset TIM_PRESENCE_LIBRARY PYTHONPATH
+    exec ./build_wheel.sh "$venv/bin/python" "$@"
+    ;;
+consumer) exec sh "$root/tests/consumers/wheel/run.sh" "$venv" "$@" ;;
 run) exec "$venv/bin/python" -X dev "$@" ;;
 *) echo "check.sh: no check $check" >&2; exit 2 ;;
 esac

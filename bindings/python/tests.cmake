@@ -19,3 +19,11 @@ python_test(first_programs 120 first)
 scenario_test(python sh "${PYTHON_CHECK}" "${PYTHON_VENV}" "${TIM_LIBRARY}" run "${ROOT}/tests/scenario/python/main.py")
 set_tests_properties(python.tests python.lifetime python.types python.oldest python.first_programs scenario.python
   PROPERTIES FIXTURES_REQUIRED python_venv)
+
+# The wheel of an unoptimised library: the optimised one is `make wheel`'s, and takes minutes.
+get_filename_component(target_dir "${TIM_PROFILE_DIR}" DIRECTORY)
+set(WHEEL_DIR "${CMAKE_BINARY_DIR}/python/wheel")
+python_test(wheel 1800 wheel dev "${WHEEL_DIR}")
+set_tests_properties(python.wheel PROPERTIES ENVIRONMENT "CARGO_TARGET_DIR=${target_dir}" FIXTURES_REQUIRED python_venv FIXTURES_SETUP python_wheel)
+add_test(NAME consumers.wheel COMMAND sh "${PYTHON_CHECK}" "${PYTHON_VENV}" "${TIM_LIBRARY}" consumer "${WHEEL_DIR}" "${CMAKE_BINARY_DIR}/python/consumer")
+set_tests_properties(consumers.wheel PROPERTIES LABELS consumers TIMEOUT 600 SKIP_RETURN_CODE 77 FIXTURES_REQUIRED "python_venv;python_wheel")

@@ -28,6 +28,11 @@ Other commands:
                               Print a UserSig, with which that user can log in (for 180 days, unless told otherwise)
   tim-presence-server check-config FILE
                               Say whether the file is right, and if not, what is wrong in which line
+  tim-presence-server backup FILE (--config FILE | --data-dir DIR)
+                              Write all that the store holds to FILE, also while the server runs
+  tim-presence-server restore FILE (--config FILE | --data-dir DIR) [--replace]
+                              Make the store from a backup, while no server runs; --replace: though there is one, which
+                              is kept beside it
   tim-presence-server settings
                               Explain every setting: what it takes, its default, what it does
 
@@ -36,6 +41,7 @@ Options:
   --config FILE        Settings and apps (TOML); every setting is explained in docs/CONFIGURATION.md
   --listen IP:PORT     Listen here, whatever the file says; port 0: any free port; may be given several times
   --admin-listen ADDR  Serve administrators (REST) at this IP:PORT, whatever the file says; \"off\": nowhere
+  --data-dir DIR       Keep users, friends and subscriptions in this folder across restarts, whatever the file says
   --insecure           Allow addresses other than loopback, though connections are not encrypted yet
   --log-level LEVEL    error, warn, info (default), debug or trace; only debug and trace show what users write
   --log-format FORMAT  text (default) or json, on standard error
@@ -45,7 +51,8 @@ Options:
 Once it listens, its first line on standard output is \"listening on tim://IP:PORT\".
 SIGHUP: read the file again; settings of apps change at once, and the log says what needs a restart.
 SIGTERM, SIGINT: stop.
-Exit codes: 0 done, 1 it could not run (for example the address is in use), 2 wrong arguments or configuration.
+Exit codes: 0 done, 1 it could not run (for example the address is in use), 2 wrong arguments or configuration,
+3 the store is damaged, in use, or not one of this server's.
 ";
 
 /// What to do.
@@ -57,6 +64,15 @@ pub enum Command {
     Sign(SignOptions),
     /// Check a configuration file.
     CheckConfig(PathBuf),
+    /// Write a backup.
+    Backup(BackupOptions),
+    /// Make the store from a backup.
+    Restore {
+        /// From which, and where.
+        options: BackupOptions,
+        /// Though there is one.
+        replace: bool,
+    },
     /// Print the page of settings.
     Settings,
     /// Print [`HELP`].
@@ -83,12 +99,32 @@ pub struct RunOptions {
     pub listen: Vec<SocketAddr>,
     /// Instead of the file's.
     pub admin_listen: Option<AdminListen>,
+    /// Instead of the file's.
+    pub data_dir: Option<PathBuf>,
     /// Allow addresses other than loopback.
     pub insecure: bool,
     /// Instead of the file's.
     pub log_level: Option<Level>,
     /// Instead of the file's.
     pub log_format: Option<Format>,
+}
+
+/// A backup and its store.
+#[derive(Debug, PartialEq, Eq)]
+pub struct BackupOptions {
+    /// The backup.
+    pub file: PathBuf,
+    /// The store.
+    pub folder: FolderSource,
+}
+
+/// Which data directory.
+#[derive(Debug, PartialEq, Eq)]
+pub enum FolderSource {
+    /// That of a configuration file.
+    File(PathBuf),
+    /// This one.
+    Given(PathBuf),
 }
 
 /// Where the key to sign with comes from.
@@ -147,6 +183,14 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
             parser.next().map_err(usage)?; // the word just seen
             check_config(&mut parser)
         }
+        Some("backup") => {
+            parser.next().map_err(usage)?; // the word just seen
+            backup(&mut parser, "backup")
+        }
+        Some("restore") => {
+            parser.next().map_err(usage)?; // the word just seen
+            backup(&mut parser, "restore")
+        }
         Some("settings") => {
             parser.next().map_err(usage)?; // the word just seen
             match parser.next() {
@@ -183,6 +227,7 @@ fn run(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
         source: Source::Dev,
         listen: Vec::new(),
         admin_listen: None,
+        data_dir: None,
         insecure: false,
         log_level: None,
         log_format: None,
@@ -199,6 +244,7 @@ fn run(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
             Long("admin-listen") => {
                 options.admin_listen = Some(parsed(parser.value()?, "--admin-listen", "IP:PORT or off")?)
             }
+            Long("data-dir") => options.data_dir = Some(PathBuf::from(parser.value()?)),
             Long("insecure") => options.insecure = true,
             Long("log-level") => {
                 options.log_level = Some(parsed(parser.value()?, "--log-level", Level::TAKES)?)
@@ -253,6 +299,33 @@ fn sign(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
     Ok(Command::Sign(SignOptions { key, user, valid_s }))
 }
 
+/// `backup` and `restore`.
+fn backup(parser: &mut lexopt::Parser, word: &str) -> Result<Command, lexopt::Error> {
+    let (mut file, mut config, mut data_dir, mut replace) = (None, None, None, false);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Value(value) if file.is_none() => file = Some(PathBuf::from(value)),
+            Long("config") => config = Some(PathBuf::from(parser.value()?)),
+            Long("data-dir") => data_dir = Some(PathBuf::from(parser.value()?)),
+            Long("replace") if word == "restore" => replace = true,
+            Long("help") | Short('h') => return Ok(Command::Help),
+            Value(_) | Short(_) | Long(_) => return Err(argument.unexpected()),
+        }
+    }
+    let folder = match (config, data_dir) {
+        (Some(path), None) => FolderSource::File(path),
+        (None, Some(path)) => FolderSource::Given(path),
+        (Some(_), Some(_)) => return Err("the store is that of --config or of --data-dir, not both".into()),
+        (None, None) => return Err(format!("{word} needs --config FILE or --data-dir DIR").into()),
+    };
+    let file = file.ok_or_else(|| format!("{word} needs a FILE"))?;
+    let options = BackupOptions { file, folder };
+    Ok(match word {
+        "restore" => Command::Restore { options, replace },
+        _ => Command::Backup(options),
+    })
+}
+
 fn check_config(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
     let mut path = None;
     while let Some(argument) = parser.next()? {
@@ -286,11 +359,12 @@ mod tests {
 
     #[test]
     fn each_option_arrives() {
-        let line = "--config a.toml --listen 127.0.0.1:0 --listen [::1]:7 --admin-listen off --insecure --log-level debug --log-format json";
+        let line = "--config a.toml --listen 127.0.0.1:0 --listen [::1]:7 --admin-listen off --data-dir d --insecure --log-level debug --log-format json";
         let options = RunOptions {
             source: Source::File("a.toml".into()),
             listen: vec!["127.0.0.1:0".parse().unwrap(), "[::1]:7".parse().unwrap()],
             admin_listen: Some(AdminListen::Off),
+            data_dir: Some("d".into()),
             insecure: true,
             log_level: Some(Level::Debug),
             log_format: Some(Format::Json),
@@ -304,6 +378,21 @@ mod tests {
             }))
         ));
         assert_eq!(parse_line("check-config x"), Ok(Command::CheckConfig("x".into())));
+        let options = |folder| BackupOptions {
+            file: "b".into(),
+            folder,
+        };
+        assert_eq!(
+            parse_line("backup b --config f"),
+            Ok(Command::Backup(options(FolderSource::File("f".into()))))
+        );
+        assert_eq!(
+            parse_line("restore --replace --data-dir d b"),
+            Ok(Command::Restore {
+                options: options(FolderSource::Given("d".into())),
+                replace: true
+            })
+        );
         assert_eq!(parse_line("settings"), Ok(Command::Settings));
         assert_eq!(parse_line("-V"), Ok(Command::Version));
         assert_eq!(parse_line("sign --help"), Ok(Command::Help));
@@ -350,6 +439,11 @@ mod tests {
             ("check-config", "needs a FILE"),
             ("check-config a b", "\"b\""),
             ("settings x", "\"x\""),
+            ("backup --data-dir d", "backup needs a FILE"),
+            ("backup b", "backup needs --config FILE"),
+            ("backup b --data-dir d --replace", "--replace"),
+            ("restore b c --data-dir d", "\"c\""),
+            ("restore b --data-dir d --config f", "not both"),
             ("sign --user a", "sign needs --config"),
             ("sign --user a --key k", "sign needs --config"),
             ("sign --app 1 --key k", "sign needs --user"),
@@ -379,6 +473,8 @@ mod tests {
             "--listen",
             "--admin-listen",
             "--insecure",
+            "--data-dir",
+            "--replace",
             "--log-level",
             "--log-format",
             "--valid",

@@ -44,6 +44,7 @@ pub fn config() -> Result<Config, Failure> {
     Ok(Config {
         node,
         administrators: BTreeMap::from([(app.id, vec![administrator()])]),
+        data_dir: None,
         apps: vec![app],
         admin_listen: AdminListen::Default,
         rest_rate: RATE_DEFAULT,

@@ -2,7 +2,7 @@
 //! [`presence_node::Node`], and answers signals; presence itself is the node's.
 //!
 //! Standard output is for scripts (the address, a UserSig), standard error for people and logs. Exit codes: 0 done,
-//! 1 it could not run (address in use), 2 a mistake in the arguments or the configuration.
+//! 1 it could not run (address in use), 2 a mistake in the arguments or the configuration, 3 the store cannot be used.
 #![forbid(unsafe_code)]
 
 mod arguments;
@@ -18,6 +18,8 @@ mod rest;
 mod run;
 mod service;
 mod sign;
+mod start;
+mod store;
 mod v1;
 
 use std::fmt;
@@ -35,14 +37,22 @@ enum Failure {
     Configuration(String),
     /// The world did not let it: exit code 1.
     Runtime(String),
+    /// The store cannot be used: exit code 3. Trying again does not help.
+    Store(String),
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Usage(text) => write!(f, "{text}\nSee tim-presence-server --help"),
-            Failure::Configuration(text) | Failure::Runtime(text) => f.write_str(text),
+            Failure::Configuration(text) | Failure::Runtime(text) | Failure::Store(text) => f.write_str(text),
         }
+    }
+}
+
+impl From<store::StoreError> for Failure {
+    fn from(error: store::StoreError) -> Failure {
+        Failure::Store(error.to_string())
     }
 }
 
@@ -55,6 +65,27 @@ fn main() -> ExitCode {
             say(&config::summary(&path, &config));
             Ok(())
         }),
+        Command::Backup(options) => {
+            let folder = start::data_dir(&options.folder)?;
+            let summary = store::back_up(&folder, &options.file, store::wall_now())?;
+            say(&format!(
+                "{}: {} records, {} bytes",
+                options.file.display(),
+                summary.records,
+                summary.bytes
+            ));
+            Ok(())
+        }
+        Command::Restore { options, replace } => {
+            let folder = start::data_dir(&options.folder)?;
+            let summary = store::restore(&folder, &options.file, replace)?;
+            say(&format!(
+                "{}: {} records restored",
+                folder.display(),
+                summary.records
+            ));
+            Ok(())
+        }
         Command::Settings => {
             say(config::page::page().trim_end());
             Ok(())
@@ -75,6 +106,7 @@ fn main() -> ExitCode {
             match failure {
                 Failure::Usage(_) | Failure::Configuration(_) => ExitCode::from(2),
                 Failure::Runtime(_) => ExitCode::from(1),
+                Failure::Store(_) => ExitCode::from(3),
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use presence::ids::UserKey;
 use presence::settings::AppSettings;
-use presence_node::options::NODE;
+use presence_node::options::{NODE, STORE};
 use presence_node::{Admin, AppConfig};
 
 use crate::config::Config;
@@ -112,11 +112,15 @@ fn needs_restart(setting: &str) {
 fn waiting(current: &Config, new: &Config) -> Vec<String> {
     let mut waiting: Vec<String> = NODE
         .iter()
+        .chain(STORE)
         .filter(|setting| setting.text(&current.node) != setting.text(&new.node))
         .map(|setting| setting.key.to_owned())
         .collect();
     if current.node.listen != new.node.listen {
         waiting.push("listen".to_owned());
+    }
+    if current.data_dir != new.data_dir {
+        waiting.push("data_dir".to_owned());
     }
     if current.admin_address() != new.admin_address() {
         waiting.push("admin_listen".to_owned());
@@ -159,11 +163,13 @@ mod tests {
     fn what_waits_for_a_restart_is_named() {
         let before = parsed(BASE);
         assert_eq!(waiting(&before, &parsed(BASE)), Vec::<String>::new());
-        let text = "listen = [\"127.0.0.1:1\"]\nloops = 3\nadmin_listen = \"127.0.0.1:1\"\nrest_calls_per_second_max = 7\nlog_level = \"warn\"\nlog_format = \"json\"\n\
+        let text = "listen = [\"127.0.0.1:1\"]\nloops = 3\nrestart_grace_ms = 9\ndata_dir = \"d\"\nadmin_listen = \"127.0.0.1:1\"\nrest_calls_per_second_max = 7\nlog_level = \"warn\"\nlog_format = \"json\"\n\
                     [[apps]]\nid = 1\nsecret_key = \"changed\"\n";
         let names = [
             "loops",
+            "restart_grace_ms",
             "listen",
+            "data_dir",
             "admin_listen",
             "rest_calls_per_second_max",
             "log_level",

@@ -13,6 +13,7 @@ use crate::config::{AdminListen, Config};
 use crate::http::HttpServer;
 use crate::live::Live;
 use crate::service::Service;
+use crate::start::{Started, start};
 use crate::{Failure, config, dev, logs, reload, say};
 
 /// How long connections and threads may take to end.
@@ -32,21 +33,19 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
     // Before the node starts, so that no signal finds the system's default, which would end the process at once.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| Failure::Runtime(format!("cannot receive signals: {error}")))?;
-    let node = Node::start(config.node.clone(), config.apps.clone()).map_err(|error| {
-        let addresses: Vec<String> = config.node.listen.iter().map(SocketAddr::to_string).collect();
-        Failure::Runtime(format!("cannot listen on {}: {error}", addresses.join(", ")))
-    })?;
+    if config.data_dir.is_none() && options.source != Source::Dev {
+        tracing::warn!(
+            "no data_dir: accounts, friends and subscriptions are forgotten when the server stops"
+        );
+    }
+    let Started { node, store, apps } = start(&config)?;
 
     let gateways = node
         .addresses()
         .iter()
         .map(|address| format!("tim://{address}"))
         .collect();
-    let live = Arc::new(Live::new(
-        config.node.clone(),
-        &config.apps,
-        &config.administrators,
-    ));
+    let live = Arc::new(Live::new(config.node.clone(), &apps, &config.administrators));
     let http = admin_address
         .map(|address| {
             let admin = node.admin().to_async();
@@ -80,6 +79,9 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
     for signal in signals.forever() {
         if signal == SIGHUP {
             hang_up(&options, &mut config, &node, &live);
+            if let Some(store) = &store {
+                store.file_says(&config.apps);
+            }
         } else {
             tracing::info!(signal, "stopping");
             break;
@@ -94,6 +96,9 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
             STOP_TIMEOUT.as_millis()
         ))
     })?;
+    if let Some(store) = store {
+        store.close()?;
+    }
     tracing::info!("stopped");
     Ok(())
 }
@@ -122,6 +127,9 @@ fn load(options: &RunOptions) -> Result<Config, Failure> {
         None if options.source == Source::Dev && !options.listen.is_empty() => AdminListen::Off,
         None => config.admin_listen,
     };
+    if options.data_dir.is_some() {
+        config.data_dir.clone_from(&options.data_dir);
+    }
     config.log.level = options.log_level.unwrap_or(config.log.level);
     config.log.format = options.log_format.unwrap_or(config.log.format);
     Ok(config)

@@ -11,11 +11,11 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use presence::ids::{AppId, UserId};
-use presence_node::options::{self, NODE, Value};
+use presence_node::options::{self, NODE, STORE, Value};
 use presence_node::{AppConfig, NodeConfig};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -38,6 +38,8 @@ const REST_RATE_MAX: u32 = 1_000_000;
 pub struct Config {
     /// The node.
     pub node: NodeConfig,
+    /// Where the store is, if there is to be one.
+    pub data_dir: Option<PathBuf>,
     /// The apps, at least one.
     pub apps: Vec<AppConfig>,
     /// Who may administer each app.
@@ -149,6 +151,13 @@ pub const TOP_KEYS: &[Key] = &[
         about: "Calls a second that the administrators of an app may make of each REST operation; more answer 60007 (429 under `/v1`). 0: no limit.",
     },
     Key {
+        key: "data_dir",
+        takes: "a path, from the folder of this file",
+        default: "none",
+        rule: "",
+        about: "A folder, made if need be, in which accounts, friends, subscriptions, settings changed at run time and who is online are kept across restarts and crashes; see [STORE.md](STORE.md). Without it they are forgotten when the server stops.",
+    },
+    Key {
         key: "log_level",
         takes: "error, warn, info, debug or trace",
         default: "`\"info\"`",
@@ -192,8 +201,12 @@ pub fn summary(path: &Path, config: &Config) -> String {
     } else {
         " (needs --insecure)"
     };
+    let store = match &config.data_dir {
+        Some(folder) => format!("keeps users in {}", folder.display()),
+        None => "forgets users when it stops (no data_dir)".to_owned(),
+    };
     format!(
-        "{}: ok; listens on {}{insecure}; apps {}",
+        "{}: ok; listens on {}{insecure}; apps {}; {store}",
         path.display(),
         addresses.join(", "),
         apps.join(", ")
@@ -241,6 +254,7 @@ impl Reader<'_> {
         let mut apps = None;
         let mut admin_listen = AdminListen::Default;
         let mut rest_rate = RATE_DEFAULT;
+        let mut data_dir = None;
         for (key, value) in document {
             match key.get_ref().as_ref() {
                 "apps" => apps = Some(value),
@@ -251,11 +265,15 @@ impl Reader<'_> {
                         .unwrap_or(admin_listen)
                 }
                 "rest_calls_per_second_max" => rest_rate = self.rate(value).unwrap_or(rest_rate),
+                "data_dir" => data_dir = self.data_dir(value, folder),
                 "log_level" => log.level = self.word(value, "log_level", Level::TAKES).unwrap_or(log.level),
                 "log_format" => {
                     log.format = self
                         .word(value, "log_format", Format::TAKES)
                         .unwrap_or(log.format)
+                }
+                name if STORE.iter().any(|setting| setting.key == name) => {
+                    self.plain(STORE, &mut node, name, key, value);
                 }
                 name => self.plain(NODE, &mut node, name, key, value),
             }
@@ -276,6 +294,7 @@ impl Reader<'_> {
             .collect();
         Config {
             node,
+            data_dir,
             apps: apps.into_iter().map(|app| app.config).collect(),
             administrators,
             admin_listen,
@@ -312,6 +331,20 @@ impl Reader<'_> {
             self.problem(value.span().start, text);
         }
         rate
+    }
+
+    fn data_dir(&mut self, value: &Spanned<DeValue<'_>>, folder: &Path) -> Option<PathBuf> {
+        let path = value.get_ref().as_str().filter(|text| !text.is_empty());
+        if path.is_none() {
+            self.problem(
+                value.span().start,
+                format!(
+                    "data_dir takes the path of a folder, not {}",
+                    kind(value.get_ref())
+                ),
+            );
+        }
+        path.map(|path| folder.join(path))
     }
 
     fn addresses(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<SocketAddr> {
@@ -416,7 +449,10 @@ fn misplaced(name: &str) -> Option<String> {
     {
         return Some(format!("{name} is a setting of an app: put it under [[apps]]"));
     }
-    if TOP_KEYS.iter().any(|key| key.key == name) || NODE.iter().any(|setting| setting.key == name) {
+    if TOP_KEYS.iter().any(|key| key.key == name)
+        || STORE.iter().any(|setting| setting.key == name)
+        || NODE.iter().any(|setting| setting.key == name)
+    {
         return Some(format!(
             "{name} is a setting of the server: put it before the first [[apps]]"
         ));

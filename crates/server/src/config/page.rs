@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use presence::settings::AppSettings;
 use presence_node::NodeConfig;
-use presence_node::options::{APP, Field, NODE, Setting};
+use presence_node::options::{APP, Field, NODE, STORE, Setting};
 
 use super::{Key, TOP_KEYS, apps};
 
@@ -37,6 +37,7 @@ pub fn page() -> String {
     write!(page, "\n## The server: at the top of the file\n\n{COLUMNS}").expect("a String grows");
     keys(&mut page, TOP_KEYS);
     settings(&mut page, NODE, &NodeConfig::default());
+    settings(&mut page, STORE, &NodeConfig::default());
     write!(
         page,
         "\n## An app: under `[[apps]]`, one section each\n\n{COLUMNS}"

@@ -28,6 +28,8 @@ slow_receiver_timeout_ms = 8000
 login_failures_max = 9
 login_failures_window_ms = 10000
 friends_max = 11
+restart_grace_ms = 12000
+data_dir = "d"
 
 [[apps]]
 id = 12
@@ -87,11 +89,12 @@ fn every_setting_arrives() {
         login_failures_max: 9,
         login_failures_window: ms(10_000),
         friends_max: 11,
-        restart_grace: ms(45_000),
+        restart_grace: ms(12_000),
         store: None,
         backend: None,
     };
     assert_eq!(format!("{:?}", config.node), format!("{node:?}"));
+    assert_eq!(config.data_dir, Some(Path::new(".").join("d")));
     assert_eq!(
         config.log,
         LogConfig {
@@ -223,7 +226,7 @@ fn the_example_is_right_and_shows_every_setting() {
         })
         .fold(String::new(), |text, line| text + line + "\n");
     let all = parsed(&uncommented);
-    for setting in NODE {
+    for setting in NODE.iter().chain(options::STORE) {
         assert_eq!(
             setting.text(&all.node),
             setting.text(&NodeConfig::default()),

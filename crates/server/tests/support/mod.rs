@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use presence_protocol::frame::{self, Next, PREFACE, SERVER_FRAME_BYTES_MAX};
 use presence_protocol::message::{
-    LoginRequest, Reply, Request, ServerMessage, decode_server, encode_request,
+    LoginRequest, Reply, Request, ServerMessage, UserStatus, decode_server, encode_request,
 };
 
 /// Longer than anything here takes; only a failing test waits for it.
@@ -210,15 +210,29 @@ impl Client {
 
     /// Sends a request and gives its reply; what else comes before it is passed over.
     pub fn request(&mut self, request: &Request) -> Reply {
+        self.request_and_pushed(request).0
+    }
+
+    /// The reply, and the changes that were pushed before it.
+    pub fn request_and_pushed(&mut self, request: &Request) -> (Reply, Vec<UserStatus>) {
+        let answered = self.try_request(request);
+        answered.unwrap_or_else(|| panic!("closed before the reply to {request:?}"))
+    }
+
+    /// As `request_and_pushed`; `None`: the connection ended before the reply.
+    pub fn try_request(&mut self, request: &Request) -> Option<(Reply, Vec<UserStatus>)> {
         self.request_id += 1;
         let mut buffer = BytesMut::new();
         encode_request(self.request_id, request, &mut buffer);
-        self.stream.write_all(&buffer).expect("written");
+        self.stream.write_all(&buffer).ok()?;
+        let mut pushed = Vec::new();
         loop {
-            match self.next() {
-                Some(ServerMessage::Reply(reply)) if reply.request_id == self.request_id => return reply,
-                Some(_) => {}
-                None => panic!("closed before the reply to {request:?}"),
+            match self.next()? {
+                ServerMessage::Reply(reply) if reply.request_id == self.request_id => {
+                    return Some((reply, pushed));
+                }
+                ServerMessage::Push(changes) => pushed.extend(changes),
+                _ => {}
             }
         }
     }

@@ -10,12 +10,16 @@ something (a UserSig, a kick, a restart of the server) and are answered by one l
 With TIM_UPDATE=1 the transcript becomes expected.txt. Needs nothing but Python 3.9.
 """
 import difflib
+import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
+import urllib.parse
+import urllib.request
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -31,11 +35,13 @@ PROCESS_SECONDS = 60
 
 CONFIGURATION = """\
 listen = ["127.0.0.1:{port}"]
+admin_listen = "127.0.0.1:0"
 
 [[apps]]
 id = {app}
 secret_key = "{key}"
 accounts = [{accounts}]
+administrators = ["admin"]
 # Calls are counted over a time that the whole story fits into, so that the limit is met on slow machines, too.
 rate_window_ms = 600000
 
@@ -52,7 +58,10 @@ class Server:
         self.configuration = folder / "server.toml"
         self.log = folder / "server.log"
         self.port = 0
+        self.administration = ""
         self.process = None
+        self.last_user_sig = {}
+        self.kicked_s = 0
 
     def start(self):
         """Returns the address once the server listens."""
@@ -61,12 +70,17 @@ class Server:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([self.program, "--config", self.configuration], stdout=subprocess.PIPE,
                                             stderr=log, text=True)
-        line = self.process.stdout.readline()
-        if not line.startswith("listening on tim://"):
-            raise RuntimeError(f"the server's first line is {line!r}")
-        address = line.split()[-1]
+        address = self.read("listening on ")
         self.port = int(address.rsplit(":", 1)[1])
+        self.administration = self.read("administration at ")
         return address
+
+    def read(self, beginning):
+        """What the server prints behind this."""
+        line = self.process.stdout.readline()
+        if not line.startswith(beginning):
+            raise RuntimeError(f"the server prints {line!r}, not {beginning!r}")
+        return line[len(beginning) :].strip()
 
     def end(self, number):
         """Sends a signal and awaits the end."""
@@ -77,15 +91,34 @@ class Server:
 
     def user_sig(self, user, key=KEY):
         """A UserSig, made as an operator makes one."""
+        # A kick revokes all that were made in its second, too.
+        while int(time.time()) <= self.kicked_s:
+            time.sleep(0.02)
         command = [self.program, "sign", "--app", str(APP_ID), "--key", key, "--user", user, "--valid", "3600"]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=PROCESS_SECONDS).stdout.strip()
+        made = subprocess.run(command, check=True, capture_output=True, text=True, timeout=PROCESS_SECONDS).stdout.strip()
+        if key == KEY:
+            self.last_user_sig[user] = made
+        return made
+
+    def kick(self, user):
+        """Kicks a user as a backend does."""
+        parameters = {"sdkappid": APP_ID, "identifier": "admin", "usersig": self.user_sig("admin"), "random": 1, "contenttype": "json"}
+        url = f"{self.administration}/v4/im_open_login_svc/kick?{urllib.parse.urlencode(parameters)}"
+        request = urllib.request.Request(url, json.dumps({"UserID": user}).encode(), {"Content-Type": "application/json"})
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=PROCESS_SECONDS) as response:
+            answered = json.load(response)
+        if answered.get("ErrorCode") != 0:
+            raise RuntimeError(f"the server does not kick {user}: {answered}")
+        self.kicked_s = int(time.time())
 
 
 def answer(server, request):
     """Carries out what a runner asked for; the text of the answer."""
     words = request.split(" ")
     if words[0] == "sig" and len(words) == 2:
-        return server.user_sig(words[1])
+        user, at, earlier = words[1].partition("@")
+        return server.last_user_sig[user] if at + earlier == "@earlier" else server.user_sig(words[1])
     if words[0] == "sig" and words[2:] == ["another-key"]:
         return server.user_sig(words[1], ANOTHER_KEY)
     if words == ["server", "stop"]:
@@ -93,6 +126,9 @@ def answer(server, request):
         return ""
     if words == ["server", "start"]:
         server.start()
+        return ""
+    if words[0] == "kick" and len(words) == 2:
+        server.kick(words[1])
         return ""
     raise RuntimeError(f"the runner asks for something unknown: {request!r}")
 

@@ -34,8 +34,10 @@ pub struct Live {
 pub enum ChangeError {
     /// This server does not have the app.
     NoSuchApp,
-    /// The change does not fit a range, or other settings: each reason, for a person.
+    /// No setting has that name, or takes that value: each reason, for a person.
     Refused(Vec<String>),
+    /// The settings would not fit each other, or the server's: each reason, for a person.
+    Conflicts(Vec<String>),
     /// The node did not take it; whether part of it did is not known.
     Unavailable,
 }
@@ -44,7 +46,9 @@ impl fmt::Display for ChangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ChangeError::NoSuchApp => f.write_str("there is no such app"),
-            ChangeError::Refused(reasons) => f.write_str(&reasons.join("; ")),
+            ChangeError::Refused(reasons) | ChangeError::Conflicts(reasons) => {
+                f.write_str(&reasons.join("; "))
+            }
             ChangeError::Unavailable => f.write_str("the server is stopping"),
         }
     }
@@ -124,7 +128,7 @@ impl Live {
         if conflicts.is_empty() {
             Ok((before, after))
         } else {
-            Err(ChangeError::Refused(conflicts))
+            Err(ChangeError::Conflicts(conflicts))
         }
     }
 

@@ -51,12 +51,12 @@ fn apply_app(known: &mut AppConfig, new: &AppConfig, admin: &Admin, live: &Live)
                 known.settings = new.settings.clone();
             }
             // They fit the server's settings in the file, but those in effect are the ones it was started with.
-            Err(ChangeError::Refused(conflicts)) => {
+            Err(ChangeError::Conflicts(conflicts)) => {
                 for conflict in conflicts {
                     tracing::error!(app = %new.id, error = conflict, "settings of the app not changed before a restart");
                 }
             }
-            Err(error @ (ChangeError::NoSuchApp | ChangeError::Unavailable)) => {
+            Err(error @ (ChangeError::NoSuchApp | ChangeError::Refused(_) | ChangeError::Unavailable)) => {
                 tracing::error!(app = %new.id, %error, "settings of the app not changed");
             }
         }

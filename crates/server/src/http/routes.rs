@@ -198,6 +198,25 @@ mod tests {
     }
 
     #[test]
+    fn every_route_is_documented() {
+        let page = include_str!("../../../../docs/REST.md");
+        for route in ROUTES {
+            let path = route.path.trim_start_matches("/v4/").replace("{user_id}", "ID");
+            let named = [
+                format!("| `{path}` |"),
+                format!("| `{} {path}", route.method),
+                format!("**`{path}`**"),
+            ];
+            assert!(
+                named.iter().any(|name| page.contains(name)),
+                "{} {}",
+                route.method,
+                route.path
+            );
+        }
+    }
+
+    #[test]
     fn no_route_stands_twice() {
         for (index, route) in ROUTES.iter().enumerate() {
             let again = ROUTES

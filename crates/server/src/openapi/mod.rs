@@ -152,7 +152,7 @@ fn operation(route: &Route) -> Value {
         "summary": about.summary,
         "responses": match tag {
             "v4" => v4::responses(about.answer),
-            _ => v1::responses(about.answer, takes_user),
+            _ => v1::responses(route, about.answer),
         },
         "security": match tag {
             "v4" => json!([{"query_app": [], "query_administrator": [], "query_usersig": []}]),

@@ -1,10 +1,11 @@
 //! The operations of `/v1`.
 
+use presence::ids::USER_ID_BYTES_MAX;
 use presence_node::LATENCY_BUCKETS_US;
 use serde_json::{Map, Value, json};
 
 use super::{About, list_of, object, reference};
-use crate::http::routes::Operation;
+use crate::http::routes::{Operation, Route};
 use crate::v1::accounts::{BATCH_MAX, LIST_DEFAULT, LIST_MAX, STATUSES, name_of};
 
 pub fn about(operation: Operation) -> About {
@@ -51,10 +52,11 @@ pub fn about(operation: Operation) -> About {
             .body(reference("Settings"), json!({"friend_status_notify": true}))
             .answer(reference("App")),
         Operation::ListAccounts => {
+            let search = json!({"type": "string", "maxLength": USER_ID_BYTES_MAX, "pattern": "^[ -~]*$"});
             let statuses: Vec<&str> = STATUSES.into_iter().map(name_of).collect();
             paged(
                 About::new("The app's accounts, a part at a time, in no order that means anything")
-                    .query("search", "Only those whose id contains this", reference("UserId"))
+                    .query("search", "Only those whose id contains this", search)
                     .query("status", "Only those that show this", json!({"type": "string", "enum": statuses})),
             )
             .answer(part("accounts", "Status"))
@@ -113,8 +115,8 @@ pub fn about(operation: Operation) -> About {
     }
 }
 
-/// `has_user`: the path names an account, which may not be there.
-pub fn responses(answer: Option<Value>, has_user: bool) -> Value {
+/// What it gives, and every way in which it may fail.
+pub fn responses(route: &Route, answer: Option<Value>) -> Value {
     let mut responses = Map::new();
     match answer {
         Some(schema) => responses.insert(
@@ -135,7 +137,13 @@ pub fn responses(answer: Option<Value>, has_user: bool) -> Value {
         ),
         ("503", "The server is stopping"),
     ];
-    if has_user {
+    if route.operation == Operation::PatchApp {
+        failures.push((
+            "409",
+            "The settings would not fit each other, or the server's; nothing was changed",
+        ));
+    }
+    if route.path.contains("{user_id}") {
         failures.push(("404", "There is no such account"));
     }
     for (status, about) in failures {

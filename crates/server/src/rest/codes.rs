@@ -50,6 +50,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_documented_codes_are_these() {
+        let page = include_str!("../../../../docs/REST.md");
+        let rows: String = TABLE
+            .iter()
+            .map(|entry| format!("| {} | {} |\n", entry.code, entry.message))
+            .collect();
+        assert!(
+            page.contains(&format!("|---|---|\n{rows}\n")),
+            "docs/REST.md should have:\n{rows}"
+        );
+    }
+
+    #[test]
     fn no_code_stands_twice_or_in_the_clients_table_too() {
         for (index, entry) in TABLE.iter().enumerate() {
             assert!(TABLE.iter().skip(index + 1).all(|other| other.code != entry.code));

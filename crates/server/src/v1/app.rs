@@ -29,6 +29,7 @@ pub async fn patch(call: &Call<'_>) -> Answer {
     let changed = call.service.live.change(&call.service.admin, id, change).await;
     let (was, is) = changed.map_err(|error| match error {
         ChangeError::Refused(_) | ChangeError::NoSuchApp => Failure::bad_request(error.to_string()),
+        ChangeError::Conflicts(_) => Failure::conflict(error.to_string()),
         ChangeError::Unavailable => presence_node::Unavailable.into(),
     })?;
     for change in changes(&was, &is) {
@@ -54,7 +55,7 @@ fn shown(call: &Call<'_>, settings: &AppSettings) -> Value {
 fn given(value: &Value) -> Given<'_> {
     match value {
         Value::Bool(on) => Given::Bool(*on),
-        Value::Number(number) => match number.as_i64() {
+        Value::Number(number) => match number.as_i64().or_else(|| whole(number.as_f64()?)) {
             Some(number) => Given::Integer(number),
             None => Given::Other("a number with a fraction, or that large"),
         },
@@ -63,4 +64,10 @@ fn given(value: &Value) -> Given<'_> {
         Value::Array(_) => Given::Other("a list"),
         Value::Object(_) => Given::Other("an object"),
     }
+}
+
+/// JSON has one kind of number: 20.0 is 20.
+fn whole(number: f64) -> Option<i64> {
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0; // 2^53
+    (number.fract() == 0.0 && number.abs() <= EXACT_MAX).then_some(number as i64)
 }

@@ -55,6 +55,14 @@ impl Failure {
         }
     }
 
+    /// 409: each part is right, and together they are not.
+    fn conflict(message: impl Into<String>) -> Failure {
+        Failure {
+            status: StatusCode::CONFLICT,
+            ..Failure::bad_request(message)
+        }
+    }
+
     fn plain(status: StatusCode, message: impl Into<String>) -> Failure {
         Failure {
             status,

@@ -64,7 +64,7 @@ fn a_reload_leaves_alone_what_only_an_administrator_changed() {
     let mut world = World::new("reload");
     let patched = world
         .admin
-        .v1("PATCH", "/app", r#"{"rate_calls": 55, "query_batch_max": 10}"#);
+        .v1("PATCH", "/app", r#"{"rate_calls": 55.0, "query_batch_max": 10}"#);
     assert_eq!(patched.status, 200, "{}", patched.body);
     let text = crate::configuration("", "query_batch_max = 20\nweb_devices_max = 3");
     world.file.write(&text.replace("\"boss\"", "\"boss\", \"alice\""));

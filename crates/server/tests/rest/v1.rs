@@ -11,11 +11,11 @@ fn settings_are_changed_all_or_none_and_a_mistake_is_named() {
     let all = world.admin.v1("GET", "/app", "");
     assert_eq!((all.status, &all.body["sdk_app_id"]), (200, &json!(crate::APP)));
     assert_eq!(all.body["settings"]["multi_login"], "per_platform");
-    let refused = |body: &str| {
+    let refused_with = |status: u16, body: &str| {
         let answer = world.admin.v1("PATCH", "/app", body);
         assert_eq!(
             (answer.status, &answer.body["error"]["code"]),
-            (400, &json!(6017)),
+            (status, &json!(6017)),
             "{body}"
         );
         answer.body["error"]["message"]
@@ -23,11 +23,12 @@ fn settings_are_changed_all_or_none_and_a_mistake_is_named() {
             .expect("a text")
             .to_owned()
     };
+    let refused = |body: &str| refused_with(400, body);
     let text = refused(r#"{"rate_calls": 5, "offline_grace": 1}"#);
     assert!(text.contains("did you mean \"offline_grace_ms\""), "{text}");
     let text = refused(r#"{"plan": "gold"}"#);
     assert!(text.contains("\"basic\" or \"ultimate\""), "{text}");
-    let text = refused(r#"{"custom_status_bytes_max": 4096}"#);
+    let text = refused_with(409, r#"{"custom_status_bytes_max": 4096}"#);
     assert!(
         text.contains("custom_status_bytes_max"),
         "settings that do not fit each other: {text}"

@@ -1,9 +1,13 @@
 //! The original's paths, bodies and codes.
 
+use std::net::TcpStream;
+use std::time::Instant;
+
 use presence::status::{Reason, Status};
 use serde_json::json;
 
 use crate::http::{answer, raw, request};
+use crate::support::DEADLINE;
 use crate::{
     APP, Client, OTHER_APP, World, await_ended, await_push, now_s, query, set_custom, signed, signed_at,
     subscribe,
@@ -230,6 +234,44 @@ fn who_fails_to_authenticate_too_often_is_refused_for_a_while() {
         (429, Some(70_050))
     );
     assert!(v1.head.contains("retry-after: "), "{}", v1.head);
+}
+
+/// R8.7: also of whoever administers.
+#[test]
+fn a_kicked_administrator_is_refused_until_it_has_a_new_user_sig() {
+    let world = World::new("kicked-boss");
+    world.v4("im_open_login_svc/account_import", r#"{"UserID":"boss"}"#);
+    world.v4(KICK, r#"{"UserID":"boss"}"#);
+    assert_eq!(world.v4_code(KICK, r#"{"UserID":"boss"}"#), 70_052);
+    let mut later = world.admin.clone();
+    later.user_sig = signed_at("boss", now_s() + 2);
+    assert_eq!(later.v1("GET", "/app", "").status, 200);
+}
+
+#[test]
+fn one_address_has_so_many_connections_and_gets_new_ones_when_it_closes_some() {
+    let world = World::new("connections");
+    let address = world.admin.address;
+    let idle: Vec<TcpStream> = (0..64)
+        .map(|_| TcpStream::connect(address).expect("it listens"))
+        .collect();
+    assert_eq!(
+        raw(address, b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"),
+        "",
+        "closed as it came"
+    );
+    // Clients are served as ever.
+    world.online("alice");
+    drop(idle);
+    let deadline = Instant::now() + DEADLINE;
+    while !raw(
+        address,
+        b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    )
+    .starts_with("HTTP/1.1 200")
+    {
+        assert!(Instant::now() < deadline, "those that were closed still count");
+    }
 }
 
 #[test]

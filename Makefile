@@ -14,7 +14,7 @@ DEB_DIR ?= $(TARGET_DIR)/packages
 CMAKE_DIR := $(abspath $(or $(CMAKE_BUILD_DIR),build))
 
 .DEFAULT_GOAL := help
-.PHONY: help wheel setup setup-tests build test cargo-test ctest lint header docs-api examples demo bench bench-peers static install install-built uninstall deb memcheck asan tsan drd loom fuzz clean
+.PHONY: help wheel setup setup-tests build test cargo-test ctest lint header docs-api examples demo bench bench-peers imsdk static install install-built uninstall deb memcheck asan tsan drd loom fuzz clean
 
 help: ## this list
 	@echo 'tim-presence: user status as a C library and a server. Entry points:'
@@ -66,6 +66,9 @@ bench: setup ## the client's side as C programs meet it: calls, callbacks, memor
 
 bench-peers: setup ## our server beside five peers, about an hour; ROUNDS=n, SCENARIOS='...' (docs/PERFORMANCE.md)
 	@scripts/bench-peers.sh
+
+imsdk: setup ## libImSDK.so for every Linux since 2014, optimised (needs python3-venv)
+	@scripts/imsdk.sh release $(TARGET_DIR)/imsdk
 
 static: build ## a static library with no global symbols but tim*, and its list of native libraries checked
 	@mkdir -p $(PROFILE_DIR)/static

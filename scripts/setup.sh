@@ -56,6 +56,8 @@ if [ "${1:-}" = tests ]; then
     have pkg-config || tools="$tools pkg-config"
     { have python3 && python3 -c 'import cffi' || [ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import cffi'; } >/dev/null 2>&1 ||
         tools="$tools python3 python3-cffi"
+    # For the programs in JavaScript.
+    have node && have npm || tools="$tools nodejs npm"
     # Python environments: for the bindings' tests, and for zig (scripts/zig.sh).
     python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || tools="$tools python3-venv"
     [ -z "$tools" ] || say "missing here, used by tests:$tools"

@@ -225,16 +225,27 @@ CASE(uninit_is_a_lost_connection_to_others, "OFFLINE, as with the original; afte
 }
 
 CASE(friends_are_read_and_not_written, "an array, the relation of each id, 7013 for writing (R9.1)") {
-    Server *server = server_start("", "");
-    online_as(server, "alice");
+    Server *server = server_start("", "accounts = [\"bob\"]\nfriend_status_notify = true\n[apps.friends]\nalice = [\"bob\"]");
+    listen_to_all();
+    online_as(server, "carol");
     ASKED(TIMFriendshipGetFriendProfileList(TO(it)), 0, "[]");
-    Told *answer = ASK(TIMFriendshipGetFriendsInfo("[\"bob\"]", TO(it)));
+    ASKED(TIMLogout(TO(it)), 0, "");
+    ASKED(TIMLogin("alice", user_sig("alice", 3600), TO(it)), 0, "");
+    Told *answer = ASK(TIMFriendshipGetFriendProfileList(TO(it)));
     CHECK_EQ(answer->code, 0);
-    CHECK(strstr(answer->json, "\"friendship_friend_info_get_result_identifier\":\"bob\"") != NULL);
-    CHECK(strstr(answer->json, "\"friendship_friend_info_get_result_relation_type\":0") != NULL);
+    CHECK(strstr(answer->json, "[{\"friend_profile_identifier\":\"bob\",") == answer->json);
+    answer = ASK(TIMFriendshipGetFriendsInfo("[\"dave\",\"bob\"]", TO(it)));
+    CHECK_EQ(answer->code, 0);
+    const char *dave = strstr(answer->json, "\"friendship_friend_info_get_result_identifier\":\"dave\""), *bob = strstr(answer->json, "result_userid\":\"bob\"");
+    const char *none = strstr(answer->json, "relation_type\":0"), *mine = strstr(answer->json, "relation_type\":1");
+    CHECK(dave != NULL && none > dave && bob > none && mine > bob);
+    /* R6.1: friends' changes come without a subscription. */
+    Client *friend = online(server, "bob");
+    await_told("status " STATUS("bob", 1, ""));
+    destroy(friend);
     answer = ASK(TIMFriendshipCheckFriendType("{\"friendship_check_friendtype_param_check_type\":0,"
                                               "\"friendship_check_friendtype_param_identifier_array\":[\"bob\"]}", TO(it)));
-    CHECK(strstr(answer->json, "\"friendship_check_friendtype_result_relation\":0") != NULL);
+    CHECK(strstr(answer->json, "\"friendship_check_friendtype_result_relation\":1") != NULL);
     CHECK_EQ(ASK(TIMFriendshipCheckFriendType("{\"friendship_check_friendtype_param_check_type\":1,"
                                               "\"friendship_check_friendtype_param_identifier_array\":[\"bob\"]}", TO(it)))->code, 7013);
     CHECK_EQ(ASK(TIMFriendshipAddFriend("{\"friendship_add_friend_param_identifier\":\"bob\"}", TO(it)))->code, 7013);

@@ -36,6 +36,7 @@ PROCESS_SECONDS = 60
 CONFIGURATION = """\
 listen = ["127.0.0.1:{port}"]
 admin_listen = "127.0.0.1:0"
+data_dir = "data"
 
 [[apps]]
 id = {app}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import os
 import resource
@@ -26,6 +27,7 @@ from tim_presence import (
     Server,
     Status,
     _core,
+    _native,
     sync,
 )
 
@@ -35,6 +37,11 @@ CYCLES = 1000
 WARM_UP_CYCLES = 200
 #: What the heap may grow by over CYCLES: far below one client a cycle (each has more than 10 KiB in the library alone).
 GROWTH_KIB = 4096
+
+
+def is_gone(handle: int) -> bool:
+    """Whether the library has no such client any more."""
+    return bool(_native.lib.timGetWakeFd(handle, ctypes.byref(ctypes.c_int32())) == -3)
 
 
 def open_files() -> int:
@@ -141,21 +148,40 @@ def test_a_client_that_outlives_its_loop_is_ended_with_a_warning(server: Server)
         await kept[0].login("alice", server.issue_user_sig("alice"))
 
     run(story())
-    files = open_files()
+    handle = kept[0]._core.handle
     with pytest.warns(ResourceWarning, match="unclosed"):
         kept.clear()
         gc.collect()
-    assert open_files() < files
+    assert is_gone(handle)
+
+
+def test_a_close_that_the_end_of_the_loop_cut_short_is_completed(server: Server) -> None:
+    kept: list[Client] = []
+
+    async def story() -> None:
+        kept.append(client_of(server))
+        await kept[0].login("alice", server.issue_user_sig("alice"))
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(story())
+    kept[0]._core.begin_close()  # what close() does first; the loop never comes to the rest
+    loop.close()
+    handle = kept[0]._core.handle
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kept.clear()
+        gc.collect()
+    assert is_gone(handle)
 
 
 def test_a_synchronous_client_that_nobody_closed_is_ended_with_a_warning(server: Server) -> None:
     client = sync.Client(server.address, server.sdk_app_id)
     client.login("alice", server.issue_user_sig("alice"))
-    files = open_files()
+    handle = client._core.handle
     with pytest.warns(ResourceWarning, match="unclosed tim_presence.sync.Client"):
         del client
         gc.collect()
-    assert open_files() < files
+    assert is_gone(handle)
 
 
 def test_garbage_is_collected_while_events_flow() -> None:

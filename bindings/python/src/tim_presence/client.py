@@ -77,9 +77,10 @@ def _woken(stream: weakref.ref[Stream[Any]]) -> None:
 
 def _abandoned(core: Core, loop: asyncio.AbstractEventLoop) -> None:
     """The client was dropped without being closed. May run in any thread."""
-    if core.closing:
+    if core.closed:
         return
-    _core.unclosed("tim_presence.Client")
+    if not core.closing:
+        _core.unclosed("tim_presence.Client")
     try:
         loop.call_soon_threadsafe(core.begin_close)
     except RuntimeError:  # the loop is closed: nobody polls any more

@@ -45,6 +45,7 @@ pub fn config() -> Result<Config, Failure> {
         node,
         administrators: BTreeMap::from([(app.id, vec![administrator()])]),
         data_dir: None,
+        webhooks: BTreeMap::new(),
         apps: vec![app],
         admin_listen: AdminListen::Default,
         rest_rate: RATE_DEFAULT,

@@ -21,6 +21,7 @@ mod sign;
 mod start;
 mod store;
 mod v1;
+mod webhook;
 
 use std::fmt;
 use std::io::Write as _;

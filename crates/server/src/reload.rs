@@ -10,10 +10,11 @@ use presence_node::{Admin, AppConfig};
 
 use crate::config::Config;
 use crate::live::{ChangeError, Live, carry_over, changes};
+use crate::webhook::{Targets, Webhooks};
 
 /// Applies what can change at run time to the node and to `current`. The rest of `current` stays as it is in effect, so
 /// that the next reload says again what waits for a restart.
-pub fn apply(current: &mut Config, new: Config, admin: &Admin, live: &Live) {
+pub fn apply(current: &mut Config, new: Config, admin: &Admin, live: &Live, webhooks: &Webhooks) {
     for app in &new.apps {
         match current.apps.iter_mut().find(|known| known.id == app.id) {
             Some(known) => apply_app(known, app, admin, live),
@@ -23,6 +24,7 @@ pub fn apply(current: &mut Config, new: Config, admin: &Admin, live: &Live) {
     for setting in waiting(current, &new) {
         needs_restart(&setting);
     }
+    apply_webhooks(current, new.webhooks, webhooks);
     for (app, users) in new.administrators {
         if let Some(known) = current
             .administrators
@@ -34,6 +36,23 @@ pub fn apply(current: &mut Config, new: Config, admin: &Admin, live: &Live) {
             *known = users;
         }
     }
+}
+
+/// What is sent from now on goes to the new places. The log names the app alone: a URL may hold a token.
+fn apply_webhooks(current: &mut Config, mut new: Targets, webhooks: &Webhooks) {
+    new.retain(|app, _| current.apps.iter().any(|known| known.id == *app));
+    if current.webhooks == new {
+        return;
+    }
+    for app in current.apps.iter().map(|app| app.id) {
+        match (current.webhooks.get(&app), new.get(&app)) {
+            (was, is) if was == is => {}
+            (_, Some(_)) => tracing::info!(%app, setting = "webhook_url", "webhook changed"),
+            (_, None) => tracing::info!(%app, setting = "webhook_url", "webhook removed"),
+        }
+    }
+    webhooks.set_targets(new.clone());
+    current.webhooks = new;
 }
 
 fn apply_app(known: &mut AppConfig, new: &AppConfig, admin: &Admin, live: &Live) {

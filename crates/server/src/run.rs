@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use presence_node::Node;
+use presence_node::{BackendHandle, Node};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -14,6 +14,7 @@ use crate::http::HttpServer;
 use crate::live::Live;
 use crate::service::Service;
 use crate::start::{Started, start};
+use crate::webhook::Webhooks;
 use crate::{Failure, config, dev, logs, reload, say};
 
 /// How long connections and threads may take to end.
@@ -33,6 +34,12 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
     // Before the node starts, so that no signal finds the system's default, which would end the process at once.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| Failure::Runtime(format!("cannot receive signals: {error}")))?;
+    let webhooks = Webhooks::start(config.webhooks.clone())
+        .map_err(|error| Failure::Runtime(format!("cannot start the webhooks' thread: {error}")))?;
+    for (app, _) in config.webhooks.iter().filter(|(_, target)| target.is_exposed()) {
+        tracing::warn!(%app, "the webhook is not https: what users do can be read on the way");
+    }
+    config.node.backend = Some(BackendHandle(webhooks.hook()));
     if config.data_dir.is_none() && options.source != Source::Dev {
         tracing::warn!(
             "no data_dir: accounts, friends and subscriptions are forgotten when the server stops"
@@ -78,7 +85,7 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
 
     for signal in signals.forever() {
         if signal == SIGHUP {
-            hang_up(&options, &mut config, &node, &live);
+            hang_up(&options, &mut config, &node, &live, &webhooks);
             if let Some(store) = &store {
                 store.file_says(&config.apps);
             }
@@ -90,7 +97,11 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
     if let Some(http) = http {
         http.stop();
     }
-    node.stop(STOP_TIMEOUT).map_err(|_| {
+    let deadline = Instant::now() + STOP_TIMEOUT;
+    let stopped = node.stop(STOP_TIMEOUT);
+    // Nothing new is told from here on.
+    webhooks.stop(deadline.saturating_duration_since(Instant::now()));
+    stopped.map_err(|_| {
         Failure::Runtime(format!(
             "not stopped within {} ms: giving up",
             STOP_TIMEOUT.as_millis()
@@ -162,14 +173,14 @@ pub fn refuse_the_examples_key(config: &Config) -> Result<(), Failure> {
 }
 
 /// SIGHUP (R7.6). A file that is wrong changes nothing.
-fn hang_up(options: &RunOptions, config: &mut Config, node: &Node, live: &Live) {
+fn hang_up(options: &RunOptions, config: &mut Config, node: &Node, live: &Live, webhooks: &Webhooks) {
     if options.source == Source::Dev {
         tracing::info!("SIGHUP: there is no file to read with --dev");
         return;
     }
     match load(options) {
         Ok(new) => {
-            reload::apply(config, new, node.admin(), live);
+            reload::apply(config, new, node.admin(), live, webhooks);
             tracing::info!("configuration reloaded");
         }
         Err(failure) => tracing::error!(error = %failure, "configuration not reloaded, nothing changed"),

@@ -11,6 +11,8 @@ use presence_node::{AppConfig, NodeConfig};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::webhook::Target;
+
 use super::{Key, Reader, kind, plain_value};
 
 /// The keys of an app, besides those of [`APP`].
@@ -51,6 +53,20 @@ pub const APP_KEYS: &[Key] = &[
         about: "Who may use REST for this app, each with a UserSig of its own. They need not be accounts.",
     },
     Key {
+        key: "webhook_url",
+        takes: "a URL, https or http",
+        default: "none",
+        rule: "R10.1",
+        about: "Where logins, logouts, disconnects and custom status changes are posted ([WEBHOOKS.md](WEBHOOKS.md)).",
+    },
+    Key {
+        key: "webhook_secret",
+        takes: "1 to 512 characters",
+        default: "none",
+        rule: "R10.1",
+        about: "What the posts are signed with. Best 64 random hex digits, and not the secret key.",
+    },
+    Key {
         key: "friends",
         takes: "a section: user id = list of user ids",
         default: "none",
@@ -63,6 +79,7 @@ pub const APP_KEYS: &[Key] = &[
 pub(super) struct ServedApp {
     pub(super) config: AppConfig,
     pub(super) administrators: Vec<UserId>,
+    pub(super) webhook: Option<Target>,
 }
 
 /// Bytes a secret key may have.
@@ -108,6 +125,7 @@ impl Reader<'_> {
         let mut accounts = Vec::new();
         let mut administrators = Vec::new();
         let mut friends = BTreeMap::new();
+        let (mut webhook_url, mut webhook_secret) = (None, None);
         for (key, value) in table {
             match key.get_ref().as_ref() {
                 "id" => id = Some(self.app_id(value)),
@@ -117,7 +135,9 @@ impl Reader<'_> {
                         "secret_key and secret_key_file: one of them is enough",
                     );
                 }
-                "secret_key" => secret_key = Some(self.secret_key(value)),
+                "secret_key" => secret_key = Some(self.secret(value, "secret_key")),
+                "webhook_url" => webhook_url = Some(value),
+                "webhook_secret" => webhook_secret = Some(self.secret(value, "webhook_secret")),
                 "secret_key_file" => secret_key = Some(self.secret_key_file(value, folder)),
                 "accounts" => accounts = self.user_ids(value, "accounts"),
                 "administrators" => administrators = self.user_ids(value, "administrators"),
@@ -134,6 +154,10 @@ impl Reader<'_> {
         if secret_key.is_none() {
             self.problem(at, "this app has no secret_key and no secret_key_file");
         }
+        if webhook_url.is_none() && webhook_secret.is_some() {
+            self.problem(at, "webhook_secret without webhook_url signs nothing");
+        }
+        let webhook = webhook_url.and_then(|url| self.webhook(url, webhook_secret.flatten()));
         let config = AppConfig {
             id: id??,
             secret_key: secret_key??,
@@ -144,7 +168,16 @@ impl Reader<'_> {
         Some(ServedApp {
             config,
             administrators,
+            webhook,
         })
+    }
+
+    /// A problem with the URL does not show it: it may hold a token.
+    fn webhook(&mut self, url: &Spanned<DeValue<'_>>, secret: Option<String>) -> Option<Target> {
+        let text = url.get_ref().as_str().unwrap_or_default();
+        Target::new(text, secret)
+            .map_err(|error| self.problem(url.span().start, format!("webhook_url takes {error}")))
+            .ok()
     }
 
     fn app_id(&mut self, value: &Spanned<DeValue<'_>>) -> Option<AppId> {
@@ -159,7 +192,7 @@ impl Reader<'_> {
     }
 
     /// Problems with a key do not show it.
-    fn secret_key(&mut self, value: &Spanned<DeValue<'_>>) -> Option<String> {
+    fn secret(&mut self, value: &Spanned<DeValue<'_>>, name: &str) -> Option<String> {
         let key = value
             .get_ref()
             .as_str()
@@ -168,7 +201,7 @@ impl Reader<'_> {
         if key.is_none() {
             self.problem(
                 value.span().start,
-                format!("secret_key takes a text of 1 to {SECRET_KEY_BYTES_MAX} characters on one line"),
+                format!("{name} takes a text of 1 to {SECRET_KEY_BYTES_MAX} characters on one line"),
             );
         }
         key

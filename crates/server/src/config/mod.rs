@@ -13,6 +13,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use presence::ids::{AppId, UserId};
 use presence_node::options::{self, NODE, STORE, Value};
@@ -23,6 +24,7 @@ use toml::de::{DeTable, DeValue};
 use crate::Failure;
 use crate::logs::{Format, Level, LogConfig};
 use crate::service::RATE_DEFAULT;
+use crate::webhook::Targets;
 
 /// Where to listen unless told otherwise: this port of 127.0.0.1.
 pub const PORT: u16 = 7788;
@@ -44,6 +46,8 @@ pub struct Config {
     pub apps: Vec<AppConfig>,
     /// Who may administer each app.
     pub administrators: BTreeMap<AppId, Vec<UserId>>,
+    /// Where the events of each app go that has a webhook (R10.1).
+    pub webhooks: Targets,
     /// Where they are served.
     pub admin_listen: AdminListen,
     /// Calls a second that an app's administrators may make of each operation; 0: no limit.
@@ -292,11 +296,16 @@ impl Reader<'_> {
             .iter_mut()
             .map(|app| (app.config.id, std::mem::take(&mut app.administrators)))
             .collect();
+        let webhooks = apps
+            .iter_mut()
+            .filter_map(|app| Some((app.config.id, Arc::new(app.webhook.take()?))))
+            .collect();
         Config {
             node,
             data_dir,
             apps: apps.into_iter().map(|app| app.config).collect(),
             administrators,
+            webhooks,
             admin_listen,
             rest_rate,
             log,

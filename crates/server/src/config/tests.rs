@@ -9,6 +9,7 @@ use presence::settings::{AppSettings, MultiLogin, Plan};
 use presence_node::NodeConfig;
 
 use super::*;
+use crate::webhook::Target;
 
 /// A file with every setting, none at its default.
 const EVERYTHING: &str = r#"
@@ -51,6 +52,8 @@ offline_grace_ms = 21
 subscription_linger_ms = 22
 accounts = ["alice", "b o b"]
 administrators = ["carol"]
+webhook_url = "https://backend.example.com/hook"
+webhook_secret = "another key"
 [apps.friends]
 alice = ["b o b", "carol"]
 "b o b" = ["alice"]
@@ -115,6 +118,8 @@ fn every_setting_arrives() {
     let [app] = config.apps.as_slice() else {
         panic!("one app")
     };
+    let webhook = Target::new("https://backend.example.com/hook", Some("another key".to_owned())).unwrap();
+    assert!(config.webhooks == BTreeMap::from([(app.id, Arc::new(webhook))]));
     let settings = AppSettings {
         plan: Plan::Basic,
         user_status: false,
@@ -452,4 +457,25 @@ fn a_key_comes_from_a_file_beside_the_configuration_and_is_never_shown() {
         text("none")
     );
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_webhook_is_a_url_and_perhaps_a_secret_and_neither_is_shown() {
+    let app = "[[apps]]\nid = 1\nsecret_key = \"k\"\n";
+    let problem = |line: &str| problems(&format!("{app}{line}\n")).join("; ");
+    for url in ["\"backend/?token=hush\"", "7", "\"ftp://hush/\""] {
+        let text = problem(&format!("webhook_url = {url}"));
+        assert!(
+            text.contains("line 4: webhook_url takes a URL that begins with https://"),
+            "{text}"
+        );
+        assert!(!text.contains("hush"), "{text}");
+    }
+    let text = problem("webhook_url = \"https://b/\"\nwebhook_secret = \"\"");
+    assert!(
+        text.contains("line 5: webhook_secret takes a text of 1 to 512"),
+        "{text}"
+    );
+    let text = problem("webhook_secret = \"hush\"");
+    assert!(text.contains("signs nothing") && !text.contains("hush"), "{text}");
 }

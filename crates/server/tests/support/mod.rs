@@ -75,8 +75,14 @@ pub struct Server {
 impl Server {
     /// Starts it and waits for its first line.
     pub fn start(arguments: &[&str]) -> Server {
+        Server::start_in(arguments, &[])
+    }
+
+    /// As `start`, with these environment variables.
+    pub fn start_in(arguments: &[&str], environment: &[(&str, &str)]) -> Server {
         let mut child = program()
             .args(arguments)
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

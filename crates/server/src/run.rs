@@ -14,6 +14,7 @@ use crate::http::HttpServer;
 use crate::live::Live;
 use crate::service::Service;
 use crate::start::{Started, start};
+use crate::store::Store;
 use crate::webhook::Webhooks;
 use crate::{Failure, config, dev, logs, reload, say};
 
@@ -99,17 +100,17 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
     }
     let deadline = Instant::now() + STOP_TIMEOUT;
     let stopped = node.stop(STOP_TIMEOUT);
-    // Nothing new is told from here on.
-    webhooks.stop(deadline.saturating_duration_since(Instant::now()));
     stopped.map_err(|_| {
         Failure::Runtime(format!(
             "not stopped within {} ms: giving up",
             STOP_TIMEOUT.as_millis()
         ))
     })?;
-    if let Some(store) = store {
-        store.close()?;
-    }
+    // The store first: what it keeps is worth more than what a backend has not heard yet.
+    let closed = store.map_or(Ok(()), Store::close);
+    // The node has ended, so nothing new is told.
+    webhooks.stop(deadline.saturating_duration_since(Instant::now()));
+    closed?;
     tracing::info!("stopped");
     Ok(())
 }

@@ -14,7 +14,7 @@ DEB_DIR ?= $(TARGET_DIR)/packages
 CMAKE_DIR := $(abspath $(or $(CMAKE_BUILD_DIR),build))
 
 .DEFAULT_GOAL := help
-.PHONY: help wheel setup setup-tests build test cargo-test ctest lint header docs-api examples demo bench bench-peers imsdk static install install-built uninstall deb memcheck asan tsan drd loom fuzz clean
+.PHONY: help wheel setup setup-tests build test cargo-test ctest lint header docs-api examples demo bench bench-peers imsdk static kotlin install install-built uninstall deb memcheck asan tsan drd loom fuzz clean
 
 help: ## this list
 	@echo 'tim-presence: user status as a C library and a server. Entry points:'
@@ -69,6 +69,11 @@ bench-peers: setup ## our server beside five peers, about an hour; ROUNDS=n, SCE
 
 imsdk: setup ## libImSDK.so for every Linux since 2014, optimised (needs python3-venv)
 	@scripts/imsdk.sh release $(TARGET_DIR)/imsdk
+
+kotlin: setup-tests build ## the Kotlin and Java package, installed into ~/.m2 (docs/KOTLIN.md)
+	bindings/kotlin/native/build.sh $(PROFILE_DIR)/libtim_presence.a $(CMAKE_DIR)/jar/native
+	mvn -q -B -f bindings/kotlin/pom.xml -Dtim.build=$(CMAKE_DIR)/jar -Dmaven.test.skip=true install
+	@echo 'installed: tim.presence:tim-presence:0.1.0'
 
 static: build ## a static library with no global symbols but tim*, and its list of native libraries checked
 	@mkdir -p $(PROFILE_DIR)/static

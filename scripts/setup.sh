@@ -60,6 +60,9 @@ if [ "${1:-}" = tests ]; then
     have node && have npm || tools="$tools nodejs npm"
     # Python environments: for the bindings' tests, and for zig (scripts/zig.sh).
     python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || tools="$tools python3-venv"
+    # The Kotlin and Java package.
+    have javac || tools="$tools default-jdk-headless"
+    have mvn || tools="$tools maven"
     [ -z "$tools" ] || say "missing here, used by tests:$tools"
     for tool in $tools; do
         apt_install "$tool" || say "note: $tool cannot be installed; the tests that need it will be skipped"

@@ -14,7 +14,7 @@ DEB_DIR ?= $(TARGET_DIR)/packages
 CMAKE_DIR := $(abspath $(or $(CMAKE_BUILD_DIR),build))
 
 .DEFAULT_GOAL := help
-.PHONY: help wheel setup setup-tests build test cargo-test ctest lint header docs-api examples demo bench bench-peers imsdk static kotlin install install-built uninstall deb memcheck asan tsan drd loom fuzz clean
+.PHONY: help wheel setup setup-tests build test cargo-test ctest lint header docs-api examples demo bench bench-peers imsdk static kotlin install install-built uninstall deb memcheck asan tsan drd loom kills fuzz clean
 
 help: ## this list
 	@echo 'tim-presence: user status as a C library and a server. Entry points:'
@@ -118,6 +118,9 @@ loom: setup ## every order in which delivery, listeners and destroy can meet
 	RUSTFLAGS='--cfg tim_loom' CARGO_PROFILE_DEV_OPT_LEVEL=1 $(CARGO) test --target-dir $(TARGET_DIR)/loom -p presence-client --lib model::
 
 FUZZ_SECONDS ?= 600
+kills: setup ## the server killed 1 000 times under load (docs/TESTING.md)
+	TIM_KILLS=1000 $(CARGO) test --profile $(PROFILE) -p tim-presence-server --test store kills -- --nocapture
+
 fuzz: setup ## each fuzzer for FUZZ_SECONDS, one at a time
 	fuzz/run.sh $(TARGET_DIR)/fuzz $(FUZZ_SECONDS)
 

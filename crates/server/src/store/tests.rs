@@ -1,1 +1,580 @@
+//! The store against a model, on disks that lose, cut and refuse.
 
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crossbeam_channel::{Sender, bounded};
+use presence::ids::{AppId, SessionId, UserId, UserKey};
+use presence::status::Version;
+use presence::time::Wall;
+use presence::user::Mark;
+use presence_node::durable::record::{encode_deleted, encode_friends, user_key};
+use presence_node::durable::{Saved, Table};
+use proptest::prelude::*;
+use redb::StorageBackend;
+
+use super::file::{FORMAT, Pending, RESERVE, StoreFile, each_record};
+use super::guarded::Guarded;
+use super::writer::{Order, Statistics, Writer};
+use super::{Store, StoreError, StoreHandle, back_up, restore};
+
+/// What a store holds.
+type Model = BTreeMap<(u8, Box<[u8]>), Box<[u8]>>;
+
+/// In these tests.
+const PENDING_MAX: usize = 100;
+
+const NOW: Wall = Wall(1_780_000_000_000);
+
+fn user(number: u64) -> Box<[u8]> {
+    let app = AppId::new(7).expect("above 0");
+    let user = UserId::new(&format!("user-{number}")).expect("a user id");
+    user_key(&UserKey { app, user })
+}
+
+/// A record of a user that can be told from others.
+fn version(number: u64) -> Box<[u8]> {
+    encode_deleted(&Mark {
+        version: Version(number),
+        session: SessionId(0),
+        revoked_until_s: 0,
+    })
+}
+
+fn saved(table: Table, key: u64, value: Option<Box<[u8]>>) -> Saved {
+    Saved {
+        table,
+        key: user(key),
+        value,
+    }
+}
+
+fn apply(model: &mut Model, saved: &Saved) {
+    let key = (saved.table as u8, saved.key.clone());
+    match &saved.value {
+        Some(value) => model.insert(key, value.clone()),
+        None => model.remove(&key),
+    };
+}
+
+fn held_by(file: &StoreFile) -> Model {
+    let mut model = Model::new();
+    let snapshot = file.snapshot().expect("a snapshot");
+    each_record(&snapshot, |table, key, value| {
+        model.insert((table, key.into()), value.into());
+        Ok(())
+    })
+    .expect("readable");
+    model
+}
+
+/// Batches of changes: few users, so that they meet again.
+fn batches() -> impl Strategy<Value = Vec<Vec<Saved>>> {
+    let change = (0..4_u8, 0..12_u64, any::<Option<u16>>()).prop_map(|(table, key, value)| match table {
+        0 | 1 => saved(Table::Users, key, value.map(|number| version(number.into()))),
+        2 => saved(
+            Table::Friends,
+            key,
+            value.map(|number| encode_friends(&ids(number))),
+        ),
+        _ => saved(Table::Friends, key, None),
+    });
+    prop::collection::vec(prop::collection::vec(change, 0..40), 0..12)
+}
+
+fn ids(number: u16) -> Vec<UserId> {
+    (0..number % 50)
+        .map(|count| UserId::new(&format!("friend-{number}-{count}")).expect("a user id"))
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Through the thread, an orderly end, and a backup: what comes back is what a map would hold.
+    #[test]
+    fn what_was_kept_comes_back(first in batches(), second in batches()) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = folder.path().join("data");
+        let mut model = Model::new();
+        for batches in [first, second] {
+            let store = Store::open(&data, NOW).expect("a folder of its own");
+            let handle = store.handle();
+            prop_assert_eq!(load(&handle), model.clone());
+            for batch in batches {
+                for saved in &batch {
+                    apply(&mut model, saved);
+                }
+                handle.0.keep_last(batch);
+            }
+            store.close().expect("written");
+        }
+        let backup = folder.path().join("backup");
+        back_up(&data, &backup, NOW).expect("a backup");
+        let restored = folder.path().join("restored");
+        restore(&restored, &backup, false).expect("restored");
+        let store = Store::open(&restored, NOW).expect("a store");
+        prop_assert!(store.is_after_crash(), "what was given out since is not known");
+        prop_assert_eq!(load(&store.handle()), model);
+    }
+}
+
+fn load(handle: &StoreHandle) -> Model {
+    let mut model = Model::new();
+    handle
+        .0
+        .load(&mut |table, key, value| {
+            model.insert((table as u8, key.into()), value.into());
+            Ok(())
+        })
+        .expect("loaded");
+    model
+}
+
+/// A disk in memory that knows what was synced.
+#[derive(Debug, Clone, Default)]
+struct Disk {
+    inner: Arc<Mutex<DiskState>>,
+    refuses: Arc<AtomicBool>,
+}
+
+#[derive(Debug, Default)]
+struct DiskState {
+    bytes: Vec<u8>,
+    /// What was done, in order.
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Write(u64, Vec<u8>),
+    SetLen(u64),
+    Sync,
+    /// So many commits were acknowledged.
+    Committed(usize),
+}
+
+impl Disk {
+    fn with(bytes: Vec<u8>) -> Disk {
+        let disk = Disk::default();
+        disk.state().bytes = bytes;
+        disk
+    }
+
+    fn state(&self) -> MutexGuard<'_, DiskState> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self) -> Result<StoreFile, StoreError> {
+        let guard = Guarded::new(self.clone()).expect("a length");
+        StoreFile::open(std::path::Path::new("disk"), guard)
+    }
+
+    fn refused(&self) -> io::Result<()> {
+        if self.refuses.load(Ordering::Relaxed) {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
+        Ok(())
+    }
+}
+
+fn write(bytes: &mut [u8], offset: u64, data: &[u8]) -> io::Result<()> {
+    let from = usize::try_from(offset).map_err(io::Error::other)?;
+    bytes
+        .get_mut(from..from + data.len())
+        .ok_or(io::ErrorKind::UnexpectedEof)?
+        .copy_from_slice(data);
+    Ok(())
+}
+
+impl StorageBackend for Disk {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.state().bytes.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let from = usize::try_from(offset).map_err(io::Error::other)?;
+        let state = self.state();
+        let bytes = state.bytes.get(from..from + out.len());
+        out.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.refused()?;
+        let mut state = self.state();
+        state
+            .bytes
+            .resize(usize::try_from(len).map_err(io::Error::other)?, 0);
+        state.steps.push(Step::SetLen(len));
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.refused()?;
+        self.state().steps.push(Step::Sync);
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.refused()?;
+        let mut state = self.state();
+        write(&mut state.bytes, offset, data)?;
+        state.steps.push(Step::Write(offset, data.to_vec()));
+        Ok(())
+    }
+}
+
+/// What a machine that lost its power leaves: everything synced, and of what was not any part.
+#[test]
+fn a_power_failure_at_any_moment_leaves_the_last_commit_or_the_one_under_way() {
+    const COMMITS: u64 = 12;
+    let disk = Disk::default();
+    let file = disk.open().expect("an empty disk");
+    file.release().expect("written");
+    let begun = disk.state().bytes.clone();
+    disk.state().steps.clear();
+    let numbers = file.numbers(NOW).expect("numbers");
+    file.reserve(numbers).expect("written");
+    let mut models = vec![held_by(&file)];
+    disk.state().steps.push(Step::Committed(0));
+    for commit in 1..=COMMITS {
+        let mut model = models.last().expect("the first").clone();
+        let mut pending = Pending::new();
+        for number in 0..commit * 3 {
+            let key = number * 7 % 40;
+            let value = (number % 5 != 4).then(|| version(commit * 1_000 + number));
+            let saved = saved(Table::Users, key, value);
+            apply(&mut model, &saved);
+            pending.insert((saved.table, saved.key), saved.value);
+        }
+        let reserved = numbers.reserved + commit;
+        file.commit(&pending, Some(reserved), commit == COMMITS)
+            .expect("written");
+        models.push(model);
+        disk.state()
+            .steps
+            .push(Step::Committed(usize::try_from(commit).expect("small")));
+    }
+    let steps = disk.state().steps.clone();
+
+    let mut images = 0;
+    let mut synced = begun;
+    let mut unsynced: Vec<Step> = Vec::new();
+    let mut acknowledged = None;
+    for step in steps {
+        match step {
+            Step::Committed(count) => acknowledged = Some(count),
+            Step::Sync => {
+                for step in unsynced.drain(..) {
+                    happen(&mut synced, &step);
+                }
+                check(&synced, &models, acknowledged, numbers.reserved);
+                images += 1;
+            }
+            step => {
+                unsynced.push(step);
+                // The disk got all of it; only the last of it; every second of it; half of the last.
+                let last = unsynced.len() - 1;
+                let parts: [&dyn Fn(usize) -> bool; 3] =
+                    [&|_| true, &|at| at == last, &|at| at % 2 == last % 2];
+                for part in parts {
+                    let mut image = synced.clone();
+                    let kept = unsynced.iter().enumerate().filter(|(at, _)| part(*at));
+                    kept.for_each(|(_, step)| happen(&mut image, step));
+                    check(&image, &models, acknowledged, numbers.reserved);
+                    images += 1;
+                }
+                if let Some(Step::Write(offset, bytes)) = unsynced.last() {
+                    let mut image = synced.clone();
+                    let torn = Step::Write(*offset, bytes[..bytes.len() / 2].to_vec());
+                    happen(&mut image, &torn);
+                    check(&image, &models, acknowledged, numbers.reserved);
+                    images += 1;
+                }
+            }
+        }
+    }
+    assert!(images > 200, "{images}");
+    assert_eq!(acknowledged, Some(models.len() - 1));
+}
+
+/// As far as it goes: a write past an end that was not moved, since moving it was lost, is lost too.
+fn happen(image: &mut Vec<u8>, step: &Step) {
+    match step {
+        Step::Write(offset, bytes) => {
+            let _ = write(image, *offset, bytes);
+        }
+        Step::SetLen(len) => image.resize(usize::try_from(*len).expect("small"), 0),
+        Step::Sync | Step::Committed(_) => {}
+    }
+}
+
+fn check(image: &[u8], models: &[Model], acknowledged: Option<usize>, reserved: u64) {
+    let file = Disk::with(image.to_vec()).open().expect("whole");
+    let held = held_by(&file);
+    let least = acknowledged.unwrap_or(0);
+    let found = models.iter().skip(least).take(2).position(|model| *model == held);
+    assert!(
+        found.is_some(),
+        "commit {acknowledged:?} was acknowledged, and something else is there"
+    );
+    let numbers = file.numbers(NOW).expect("numbers");
+    // Before the first is acknowledged, nothing was given out yet.
+    if let (Some(count), Some(found)) = (acknowledged, found) {
+        assert!(
+            numbers.floor > reserved + count as u64,
+            "above all that may have been given out"
+        );
+        let is_the_end = count + found == models.len() - 1;
+        assert_eq!(numbers.after_crash, !is_the_end);
+    }
+}
+
+#[test]
+fn a_clock_set_back_gives_no_lower_numbers() {
+    let disk = Disk::default();
+    let start = |now| {
+        let file = disk.open().expect("a store");
+        file.release().expect("written");
+        let numbers = file.numbers(now).expect("numbers");
+        file.reserve(numbers).expect("written");
+        numbers
+    };
+    let first = start(NOW);
+    assert_eq!(first.lift, 0, "there was nobody before");
+    let mut last = first;
+    for now in [Wall(0), Wall(i64::MIN), NOW] {
+        let numbers = start(now);
+        assert_eq!(numbers.floor, last.reserved + 1, "{now:?}");
+        assert_eq!(numbers.lift, numbers.floor - 1, "it never ended in order");
+        last = numbers;
+    }
+    let file = disk.open().expect("a store");
+    file.release().expect("written");
+    file.commit(&Pending::new(), None, true).expect("written");
+    let after_order = file.numbers(Wall(0)).expect("numbers");
+    assert_eq!((after_order.lift, after_order.after_crash), (last.lift, false));
+}
+
+/// The thread with a disk of its own.
+struct Thread {
+    disk: Disk,
+    batches: Sender<Vec<Saved>>,
+    orders: Sender<Order>,
+    statistics: Arc<Statistics>,
+    reserved: u64,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Thread {
+    fn start(batches_max: usize) -> Thread {
+        let disk = Disk::default();
+        let file = disk.open().expect("an empty disk");
+        file.release().expect("written");
+        let numbers = file.numbers(NOW).expect("numbers");
+        file.reserve(numbers).expect("written");
+        let statistics = Arc::new(Statistics::default());
+        let again = disk.clone();
+        let mut writer = Writer::new(
+            "disk".into(),
+            numbers,
+            Box::new(move || Guarded::new(again.clone())),
+            Arc::clone(&statistics),
+        );
+        writer.pending_max = PENDING_MAX;
+        let (batches, batches_out) = bounded(batches_max);
+        let (orders, orders_out) = bounded(4);
+        let thread = std::thread::spawn(move || writer.run(&batches_out, &orders_out));
+        orders.send(Order::Begin(file)).expect("it runs");
+        Thread {
+            disk,
+            batches,
+            orders,
+            statistics,
+            reserved: numbers.reserved,
+            thread,
+        }
+    }
+
+    /// What is committed, after all that was given before.
+    fn committed(&self) -> Result<Model, String> {
+        let (answer, answered) = bounded(1);
+        self.orders.send(Order::Snapshot(answer)).expect("it runs");
+        let snapshot = answered.recv().expect("an answer")?;
+        let mut model = Model::new();
+        each_record(&snapshot, |table, key, value| {
+            model.insert((table, key.into()), value.into());
+            Ok(())
+        })
+        .expect("readable");
+        Ok(model)
+    }
+
+    fn close(self) -> (Disk, Result<(), String>) {
+        let (answer, answered) = bounded(1);
+        self.orders.send(Order::Close(answer)).expect("it runs");
+        let result = answered.recv().expect("an answer");
+        self.thread.join().expect("no panic");
+        (self.disk, result)
+    }
+}
+
+#[test]
+fn what_a_full_disk_did_not_take_is_written_once_there_is_room() {
+    let thread = Thread::start(64);
+    let mut model = Model::new();
+    let mut keep = |number: u64| {
+        let saved = saved(Table::Users, number % 3, Some(version(number)));
+        apply(&mut model, &saved);
+        thread.batches.send(vec![saved]).expect("room");
+    };
+    keep(1);
+    assert_eq!(thread.committed().map(|model| model.len()), Ok(1));
+    thread.disk.refuses.store(true, Ordering::Relaxed);
+    for number in 2..40 {
+        keep(number);
+    }
+    let refused = thread.committed().expect_err("the disk is full");
+    assert!(
+        refused.contains("no storage space") || refused.contains("full"),
+        "{refused}"
+    );
+    assert!(thread.statistics.failing.load(Ordering::Relaxed));
+    keep(40);
+    thread.disk.refuses.store(false, Ordering::Relaxed);
+    assert_eq!(thread.committed(), Ok(model.clone()));
+    assert!(!thread.statistics.failing.load(Ordering::Relaxed));
+    let (disk, result) = thread.close();
+    assert_eq!(result, Ok(()));
+    let file = disk.open().expect("whole");
+    assert_eq!(held_by(&file), model);
+    assert!(!file.numbers(NOW).expect("numbers").after_crash);
+}
+
+#[test]
+fn an_end_that_could_not_be_written_is_said_and_is_no_orderly_one() {
+    let thread = Thread::start(64);
+    thread
+        .batches
+        .send(vec![saved(Table::Users, 1, Some(version(1)))])
+        .expect("room");
+    thread.disk.refuses.store(true, Ordering::Relaxed);
+    let (disk, result) = thread.close();
+    assert!(result.is_err());
+    disk.refuses.store(false, Ordering::Relaxed);
+    let file = disk.open().expect("whole");
+    assert!(file.numbers(NOW).expect("numbers").after_crash);
+}
+
+/// While the disk takes nothing, the thread takes no more than its limit, and who gives it something learns of it.
+#[test]
+fn what_waits_for_a_disk_that_takes_nothing_has_a_limit() {
+    let thread = Thread::start(1);
+    thread.disk.refuses.store(true, Ordering::Relaxed);
+    let batch = |from: usize, count: usize| -> Vec<Saved> {
+        (from..from + count)
+            .map(|number| saved(Table::Users, number as u64, Some(version(1))))
+            .collect()
+    };
+    thread.batches.send(batch(0, PENDING_MAX)).expect("room");
+    assert!(thread.committed().is_err());
+    thread
+        .batches
+        .send(batch(PENDING_MAX, 1))
+        .expect("room for one batch");
+    // It is not taken, so there is no room for another; that stays so however long one waits.
+    let more = batch(PENDING_MAX + 1, 1);
+    assert!(thread.batches.try_send(more.clone()).is_err());
+    thread.disk.refuses.store(false, Ordering::Relaxed);
+    thread.batches.send(more).expect("it goes on");
+    assert_eq!(thread.committed().map(|model| model.len()), Ok(PENDING_MAX + 2));
+    assert_eq!(thread.close().1, Ok(()));
+}
+
+/// R6.5.
+#[test]
+fn more_is_reserved_long_before_what_is_reserved_is_given_out() {
+    let thread = Thread::start(64);
+    let first = thread.reserved;
+    for (given_out, expected) in [
+        (first - RESERVE / 2, first),
+        (first - RESERVE / 2 + 1, first + RESERVE / 2 + 1),
+        (first + 5, first + 5 + RESERVE),
+    ] {
+        let saved = saved(Table::Users, 1, Some(version(given_out)));
+        thread.batches.send(vec![saved]).expect("room");
+        thread.committed().expect("written");
+        let image = thread.disk.state().bytes.clone();
+        let numbers = Disk::with(image)
+            .open()
+            .expect("whole")
+            .numbers(Wall(0))
+            .expect("numbers");
+        assert_eq!(numbers.floor, expected + 1, "{given_out}");
+    }
+    assert_eq!(thread.close().1, Ok(()));
+}
+
+#[test]
+fn each_step_of_an_upgrade_is_carried_out_once_in_order() {
+    let disk = Disk::default();
+    let file = disk.open().expect("an empty disk");
+    file.release().expect("written");
+    let step: super::file::Upgrade = |transaction| {
+        let table = redb::TableDefinition::<&[u8], &[u8]>::new("users");
+        let mut users = transaction.open_table(table)?;
+        let count = u8::try_from(redb::ReadableTableMetadata::len(&users)?).unwrap_or(u8::MAX);
+        users.insert(&[count][..], &[][..])?;
+        Ok(())
+    };
+    file.upgrade(FORMAT, &[step, step]).expect("two steps");
+    let path = std::path::Path::new("disk");
+    assert_eq!(file.format(path).expect("a format"), FORMAT + 2);
+    assert_eq!(held_by(&file).len(), 2);
+    file.upgrade(FORMAT + 1, &[step, step, step])
+        .expect("two steps of three");
+    assert_eq!(held_by(&file).len(), 4);
+    file.close().expect("closed");
+    assert!(
+        matches!(disk.open(), Err(StoreError::Newer { format, .. }) if format == FORMAT + 3),
+        "a newer file is refused"
+    );
+}
+
+/// Every byte of a small store, changed: it is refused, or what it holds is what was written. Nothing panics, and nothing is
+/// written to it.
+#[test]
+fn a_changed_byte_anywhere_is_refused_or_does_no_harm() {
+    let disk = Disk::default();
+    let file = disk.open().expect("an empty disk");
+    file.release().expect("written");
+    let mut pending = Pending::new();
+    for number in 0..20 {
+        pending.insert((Table::Users, user(number)), Some(version(number)));
+    }
+    file.commit(&pending, Some(5), true).expect("written");
+    let model = held_by(&file);
+    file.close().expect("closed");
+    let whole = disk.state().bytes.clone();
+    let (mut refused, mut harmless) = (0, 0);
+    for at in (0..whole.len()).step_by(251).chain(0..512) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x41;
+        let damaged = Disk::with(bytes.clone());
+        match damaged.open() {
+            Err(StoreError::Damaged { .. } | StoreError::Foreign(_) | StoreError::System { .. }) => {
+                refused += 1
+            }
+            Err(other) => panic!("byte {at}: {other}"),
+            Ok(file) => {
+                assert_eq!(held_by(&file), model, "byte {at}");
+                harmless += 1;
+            }
+        }
+        assert!(damaged.state().bytes == bytes, "byte {at}: something was written");
+    }
+    assert!(refused > 5 && harmless > 5, "{refused} {harmless}");
+}

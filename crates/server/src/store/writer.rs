@@ -22,7 +22,7 @@ pub const COMMIT_EVERY: Duration = Duration::from_millis(200);
 /// How soon to try again what could not be written.
 const RETRY: Duration = Duration::from_secs(1);
 /// Records that may wait here: about 20 MB.
-pub const PENDING_MAX: usize = 100_000;
+const PENDING_MAX: usize = 100_000;
 /// Batches that may wait for this thread, of at most about 1 500 records each.
 pub const BATCHES_MAX: usize = 64;
 
@@ -64,6 +64,8 @@ pub struct Writer {
     reserved: u64,
     highest: u64,
     pending: Pending,
+    /// Records from which on no batch is taken.
+    pub(super) pending_max: usize,
     /// When to commit what is pending.
     due: Option<Instant>,
     last: Option<Instant>,
@@ -80,6 +82,7 @@ impl Writer {
             reserved: numbers.reserved,
             highest: 0,
             pending: Pending::new(),
+            pending_max: PENDING_MAX,
             due: None,
             last: None,
             statistics,
@@ -91,7 +94,7 @@ impl Writer {
     pub fn run(mut self, batches: &Receiver<Vec<Saved>>, orders: &Receiver<Order>) {
         let none = never();
         loop {
-            let is_full = self.pending.len() >= PENDING_MAX;
+            let is_full = self.pending.len() >= self.pending_max;
             let batches_now = if is_full { &none } else { batches };
             let wait = self.due.map_or(Duration::from_secs(3600), |due| {
                 due.saturating_duration_since(Instant::now())

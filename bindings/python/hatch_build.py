@@ -15,10 +15,7 @@ class LibraryHook(BuildHookInterface):  # type: ignore[misc]
     """Puts the library into the wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Called before the wheel is built. `version` is "editable" for an editable install, which loads what
-        TIM_PRESENCE_LIBRARY names."""
-        if version == "editable":
-            return
+        """Called before the wheel is built."""
         library = os.environ.get("TIM_WHEEL_LIBRARY")
         platform = os.environ.get("TIM_WHEEL_PLATFORM")
         if not library or not platform:

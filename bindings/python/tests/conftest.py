@@ -11,7 +11,7 @@ import pytest
 
 from tim_presence import Client, Server, Stream, UserStatus
 
-pytest_plugins = ["tim_presence.pytest_plugin"]
+pytest_plugins = ["tim_presence_pytest"]
 
 T = TypeVar("T")
 

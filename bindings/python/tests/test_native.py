@@ -12,7 +12,7 @@ from pathlib import Path
 
 from conftest import ROOT
 
-from tim_presence import Client, Platform, Reason, Server, Status, TimError, _native, library_version, sync
+from tim_presence import Client, Platform, Reason, Server, Status, TimError, __version__, _native, library_version, sync
 from tim_presence import errors as families
 from tim_presence.errors import FAMILIES, UsageError, error_of
 from tim_presence.values import ConnectionState, LoginState, reason_of, status_of
@@ -39,7 +39,16 @@ def test_exactly_the_exported_functions_are_declared() -> None:
 def test_the_abi_is_that_of_the_header() -> None:
     assert {"MAJOR": _native.ABI_MAJOR, "MINOR": _native.ABI_MINOR}.items() <= constants("ABI").items()
     assert _native.lib.timAbiVersion() == _native.ABI_MAJOR << 16 | _native.ABI_MINOR
-    assert re.fullmatch(r"\d+\.\d+\.\d+", library_version())
+
+
+def test_package_and_library_have_one_version() -> None:
+    version = re.search(r'^version = "(.*)"$', (ROOT / "Cargo.toml").read_text(), flags=re.MULTILINE)
+    assert version is not None and __version__ == library_version() == version[1]
+
+
+def test_pytest_does_not_load_the_library_for_everybody() -> None:
+    script = "import sys, tim_presence_pytest; sys.exit('tim_presence' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], timeout=60).returncode == 0
 
 
 def test_the_layouts_are_those_of_the_header() -> None:

@@ -9,11 +9,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .server import Server
+if TYPE_CHECKING:
+    from tim_presence import Server
 
 
 @pytest.fixture
@@ -25,5 +26,9 @@ def tim_presence_server_options() -> dict[str, Any]:
 @pytest.fixture
 def tim_presence_server(tim_presence_server_options: dict[str, Any]) -> Iterator[Server]:
     """A presence server of this test's own, on a free port of this machine; see tim_presence.Server."""
+    # Here and not above, and a module beside the package: pytest loads it for every project, and the library is only for
+    # those that use the fixture.
+    from tim_presence import Server
+
     with Server(**tim_presence_server_options) as server:
         yield server

@@ -88,3 +88,41 @@ fn a_reload_leaves_alone_what_only_an_administrator_changed() {
         "an administrator since the reload"
     );
 }
+
+/// R7.6, R1.2, R1.5, R9.1: with a store, what administrators did outlives the server.
+#[test]
+fn what_administrators_did_outlives_a_restart() {
+    let mut world = World::with("restart", "data_dir = \"store\"", "");
+    let patched = world
+        .admin
+        .v1("PATCH", "/app", r#"{"user_status": false, "rate_calls": 7}"#);
+    assert_eq!(patched.status, 200, "{}", patched.body);
+    world.v4("im_open_login_svc/account_import", r#"{"UserID":"carol"}"#);
+    world.v4("im_open_login_svc/account_import", r#"{"UserID":"dave"}"#);
+    world.admin.v1(
+        "PATCH",
+        "/accounts/carol/friends",
+        r#"{"add": ["dave"], "both_ways": true}"#,
+    );
+    assert_eq!(world.admin.v1("DELETE", "/accounts/dave", "").status, 204);
+
+    world.restart();
+    let settings = world.admin.v1("GET", "/app", "").body["settings"].clone();
+    assert_eq!(
+        (settings["user_status"].as_bool(), settings["rate_calls"].as_i64()),
+        (Some(false), Some(7))
+    );
+    let mut bob = world.online("bob");
+    assert_eq!(query(&mut bob, &["carol"]).code, 72_001);
+    assert_eq!(world.admin.v1("GET", "/accounts/dave", "").status, 404);
+    let carol = world.admin.v1("GET", "/accounts/carol", "").body;
+    assert_eq!(
+        (&carol["status"], &carol["friends"]),
+        (&"unlogined".into(), &serde_json::json!(["dave"]))
+    );
+    let users = world.admin.v1("GET", "/statistics", "").body["app"]["users"].clone();
+    assert_eq!(
+        users,
+        serde_json::json!({"online": 1, "offline": 0, "unlogined": 2})
+    );
+}

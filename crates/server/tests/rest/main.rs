@@ -38,6 +38,11 @@ impl World {
     /// With more settings at the top of the file and in the app.
     fn with(name: &str, top: &str, app: &str) -> World {
         let file = TempFile::new(name, &configuration(top, app));
+        let (server, admin) = World::start(&file);
+        World { server, admin, file }
+    }
+
+    fn start(file: &TempFile) -> (Server, Admin) {
         let mut server = Server::start(&["--config", &file.path()]);
         let line = server.stdout_line();
         let address = line
@@ -49,7 +54,15 @@ impl World {
             user: "boss".to_owned(),
             user_sig: signed("boss"),
         };
-        World { server, admin, file }
+        (server, admin)
+    }
+
+    /// Stops the server in order and starts it again with the same file.
+    fn restart(&mut self) {
+        self.server.signal(libc::SIGTERM);
+        let (status, _) = self.server.await_end();
+        assert!(status.success(), "{:#?}", self.server.log);
+        (self.server, self.admin) = World::start(&self.file);
     }
 
     /// A device of `user`, logged in.

@@ -284,3 +284,31 @@ fn the_interface_description_is_for_everybody() {
     let answer = request(world.admin.address, "GET", "/openapi.json", "", "");
     assert_eq!((answer.status, &answer.body["openapi"]), (200, &json!("3.1.0")));
 }
+
+#[test]
+fn an_address_that_cannot_be_served_is_named_and_nothing_runs() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let text = crate::configuration("", "");
+    let file = crate::TempFile::new(
+        "taken",
+        &text.replace(
+            "admin_listen = \"127.0.0.1:0\"",
+            &format!("admin_listen = \"{address}\""),
+        ),
+    );
+    let output = crate::support::run(&["--config", &file.path()]);
+    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains(&format!("cannot serve administrators on {address}")),
+        "{said}"
+    );
+    assert!(output.stdout.is_empty(), "it never said that it listens");
+
+    file.write(&text.replace("admin_listen = \"127.0.0.1:0\"", "admin_listen = \"0.0.0.0:0\""));
+    let output = crate::support::run(&["--config", &file.path()]);
+    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("--insecure"), "{said}");
+}

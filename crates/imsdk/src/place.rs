@@ -42,8 +42,17 @@ pub struct Known<'a> {
 pub struct Options {
     /// All of them.
     pub json: String,
-    /// The same without a folder that the program did not give for this; `None` if there is none.
-    pub without_folder: Option<String>,
+    /// A folder in them that the program did not give for this, and can be done without.
+    pub folder: Option<Folder>,
+}
+
+/// See [`Options::folder`].
+#[derive(Debug, PartialEq, Eq)]
+pub struct Folder {
+    /// For a person.
+    pub path: String,
+    /// The options without it.
+    pub json_without: String,
 }
 
 /// Makes the options; the text says what is missing or wrong.
@@ -80,16 +89,19 @@ pub fn options(known: &Known<'_>) -> Result<Options, String> {
     let folder = known.config.get(FOLDER_KEY).and_then(Value::as_str);
     match folder {
         Some(folder) if known.storage && !folder.is_empty() && !options.contains_key("data_dir") => {
-            let folder = Path::new(folder).join(OUR_FOLDER);
-            options.insert("data_dir".into(), folder.to_string_lossy().into());
+            let path = Path::new(folder).join(OUR_FOLDER).to_string_lossy().into_owned();
+            options.insert("data_dir".into(), path.clone().into());
             Ok(Options {
                 json: json!(options).to_string(),
-                without_folder: Some(without_folder),
+                folder: Some(Folder {
+                    path,
+                    json_without: without_folder,
+                }),
             })
         }
         _ => Ok(Options {
             json: without_folder,
-            without_folder: None,
+            folder: None,
         }),
     }
 }
@@ -169,7 +181,7 @@ mod tests {
         let config = json!({FOLDER_KEY: "/var/lib/app"});
         let with = made(config.clone(), Some("tim://h"), &[]).unwrap();
         assert!(with.json.contains("/var/lib/app/tim-presence"));
-        assert!(!with.without_folder.unwrap().contains("data_dir"));
+        assert!(!with.folder.unwrap().json_without.contains("data_dir"));
         let known = Known {
             sdk_app_id: 7,
             config: config.as_object().unwrap(),

@@ -205,10 +205,14 @@ impl Sdk {
 
 /// A client; in a folder of the program's if that can be used, else as a new device each time.
 fn create(process: &'static Process, options: &place::Options) -> Result<Client, String> {
-    let created = Client::create(&options.json).or_else(|error| match &options.without_folder {
-        Some(without_folder) if error.code == code::DATA_DIR => {
-            log(process, log_level::WARN, &error.text);
-            Client::create(without_folder)
+    let created = Client::create(&options.json).or_else(|error| match &options.folder {
+        Some(folder) if error.code == code::DATA_DIR => {
+            let why = format!(
+                "{} cannot be used, so this is a new device at each start: {error}",
+                folder.path
+            );
+            log(process, log_level::WARN, &why);
+            Client::create(&folder.json_without)
         }
         _ => Err(error),
     });

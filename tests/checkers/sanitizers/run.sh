@@ -36,7 +36,7 @@ else
     flags="$flags -fsanitize=$c -fno-sanitize-recover=all"
     libraries=''
 fi
-programs='api_bad_input api_results lifecycle wire_client wire_server faults_login faults_session faults_proxy generated order reentrancy lent delivery lifetime'
+programs='api_bad_input api_results lifecycle wire_client wire_server faults_login faults_session faults_proxy generated order reentrancy lent delivery lifetime imsdk_states imsdk_session imsdk_lifetime'
 mkdir -p "$build"
 cmake -S "$root/tests" -B "$build" -DTIM_PROFILE_DIR="$library_dir" -DTIM_SANITIZED=ON -DCMAKE_C_COMPILER=clang \
     -DCMAKE_C_FLAGS="$flags" -DCMAKE_C_STANDARD_LIBRARIES="$libraries" >"$build/configure.log" 2>&1 || { cat "$build/configure.log"; fail "cmake"; }
@@ -86,5 +86,5 @@ cd "$build"
 left_out='valgrind|never_reads_is_cut'
 # ThreadSanitizer has a thread of its own, and these count threads.
 [ "$mode" = asan ] || left_out="$left_out|a_hundred|many_clients|each_client_has_a_thread|companions_share|poll_runs_callbacks_on|destroyed_by_four\
-|destroyed_while_a_callback|the_runtime_lives"
+|destroyed_while_a_callback|the_runtime_lives|coming_and_going"
 ctest --output-on-failure --no-tests=error -j "${JOBS:-2}" -R "^(${chosen#|})\\." -E "$left_out" --timeout 300

@@ -38,7 +38,7 @@ slow='heartbeats|slow_callback|exits_|exit_without|destroy_from_atexit|a_hundred
 cases="$logs/cases"
 : >"$cases"
 for program in api_bad_input api_results lifecycle wire_client faults/faults_login faults/faults_session contract/generated contract/order \
-    contract/reentrancy contract/lent; do
+    contract/reentrancy contract/lent imsdk/imsdk_states imsdk/imsdk_session; do
     [ -x "$build/$program" ] || continue
     "$build/$program" 2>/dev/null | awk -v program="$program" '{ print program, $1 }' | grep -Ev "$slow" >>"$cases" || true
 done

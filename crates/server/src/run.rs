@@ -88,7 +88,11 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
         if signal == SIGHUP {
             hang_up(&options, &mut config, &node, &live, &webhooks);
             if let Some(store) = &store {
-                store.file_says(&config.apps);
+                for app in &config.apps {
+                    if let Some(in_effect) = live.app(app.id) {
+                        store.keep_settings(app.id, &app.settings, &in_effect.settings);
+                    }
+                }
             }
         } else {
             tracing::info!(signal, "stopping");

@@ -43,7 +43,9 @@ pub fn start(config: &Config) -> Result<Started, Failure> {
     node_config.store = Some(store.handle());
     match Node::start(node_config, apps.clone()) {
         Ok(node) => {
-            store.file_says(&config.apps);
+            for (in_file, in_effect) in config.apps.iter().zip(&apps) {
+                store.keep_settings(in_file.id, &in_file.settings, &in_effect.settings);
+            }
             Ok(Started {
                 node,
                 store: Some(store),

@@ -20,6 +20,7 @@ use redb::{
 
 use super::error::StoreError;
 use super::guarded::Guarded;
+use super::writer::Settings;
 
 /// The format this version writes.
 pub const FORMAT: u64 = 1;
@@ -239,10 +240,18 @@ impl StoreFile {
         Ok(records.get(key)?.map(|value| value.value().into()))
     }
 
-    /// Commits what the settings of an app are in the file.
-    pub fn put_file_settings(&self, key: &[u8], value: &[u8]) -> Result<(), redb::Error> {
+    /// Commits the settings of an app, if they are other than they were.
+    pub fn put_settings(&self, settings: &Settings) -> Result<(), redb::Error> {
+        let key = &*settings.key;
+        let kept = (self.file_settings(key)?, self.get(Table::Apps, key)?);
+        if kept == (Some(settings.in_file.clone()), Some(settings.in_effect.clone())) {
+            return Ok(());
+        }
         let transaction = self.database.begin_write()?;
-        transaction.open_table(FILES)?.insert(key, value)?;
+        transaction.open_table(FILES)?.insert(key, &*settings.in_file)?;
+        transaction
+            .open_table(definition(Table::Apps))?
+            .insert(key, &*settings.in_effect)?;
         Ok(transaction.commit()?)
     }
 

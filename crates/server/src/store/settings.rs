@@ -3,6 +3,7 @@
 //! next start a setting that reads otherwise in the file than it did then was changed there since, and the file is right;
 //! any other is as it was in effect.
 
+use presence::ids::AppId;
 use presence::settings::AppSettings;
 use presence_node::AppConfig;
 use presence_node::NodeConfig;
@@ -11,7 +12,7 @@ use presence_node::durable::record::{app_key, decode_settings, encode_settings, 
 use presence_node::options::{APP, conflicts};
 
 use super::file::LoadError;
-use super::writer::Order;
+use super::writer::{Order, Settings};
 use super::{Store, StoreError};
 
 impl Store {
@@ -47,13 +48,15 @@ impl Store {
         Ok(app.settings.clone())
     }
 
-    /// The file says so of the apps now. Once the node runs.
-    pub fn file_says(&self, apps: &[AppConfig]) {
-        for app in apps {
-            let order = Order::FileSettings(app_key(app.id), encode_settings(&app.settings));
-            if self.shared.orders.send(order).is_err() {
-                tracing::error!("the store's thread ended before its time");
-            }
+    /// What the file says of an app now, and what is in effect. Once the node runs.
+    pub fn keep_settings(&self, app: AppId, in_file: &AppSettings, in_effect: &AppSettings) {
+        let order = Order::Settings(Settings {
+            key: app_key(app),
+            in_file: encode_settings(in_file),
+            in_effect: encode_settings(in_effect),
+        });
+        if self.shared.orders.send(order).is_err() {
+            tracing::error!("the store's thread ended before its time");
         }
     }
 }

@@ -30,12 +30,22 @@ pub const BATCHES_MAX: usize = 64;
 pub enum Order {
     /// The node has loaded what the file holds: it is the thread's now.
     Begin(StoreFile),
-    /// The settings of an app in the configuration file, as key and record.
-    FileSettings(Box<[u8]>, Box<[u8]>),
+    /// The settings of an app.
+    Settings(Settings),
     /// What is known up to now, committed; for a backup.
     Snapshot(Sender<Result<ReadTransaction, String>>),
     /// The end: commits what is left.
     Close(Sender<Result<(), String>>),
+}
+
+/// The settings of an app, as records.
+pub struct Settings {
+    /// Which app.
+    pub key: Box<[u8]>,
+    /// As the configuration file has them.
+    pub in_file: Box<[u8]>,
+    /// As they are.
+    pub in_effect: Box<[u8]>,
 }
 
 /// What the thread has done: read by anyone.
@@ -102,7 +112,7 @@ impl Writer {
             select_biased! {
                 recv(orders) -> order => match order {
                     Ok(Order::Begin(file)) => self.file = Some(file),
-                    Ok(Order::FileSettings(key, value)) => self.file_settings(&key, &value),
+                    Ok(Order::Settings(settings)) => self.settings(&settings),
                     Ok(Order::Snapshot(answer)) => {
                         self.take_all(batches);
                         // Who asked may have gone.
@@ -212,21 +222,19 @@ impl Writer {
         Ok(())
     }
 
-    fn file_settings(&mut self, key: &[u8], value: &[u8]) {
+    /// Both at once: whoever compares them at the next start must not find one older than the other.
+    fn settings(&mut self, settings: &Settings) {
         let result = match self.reopened() {
             Ok(()) => self
                 .file
                 .as_ref()
-                .map_or(Ok(()), |file| file.put_file_settings(key, value))
+                .map_or(Ok(()), |file| file.put_settings(settings))
                 .map_err(|error| StoreError::of(&self.path, error).to_string()),
             Err(text) => Err(text),
         };
         if let Err(text) = result {
             self.file = None;
-            tracing::error!(
-                error = text,
-                "what the settings are in the file could not be kept"
-            );
+            tracing::error!(error = text, "the settings of an app could not be kept");
         }
     }
 

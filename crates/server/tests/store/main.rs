@@ -1,6 +1,9 @@
 //! The store against the real program: what users see across restarts, orderly and not; files that are refused; backups.
 
 mod files;
+#[path = "../rest/http.rs"]
+#[allow(dead_code)] // a part of it is enough here
+mod http;
 mod kills;
 mod restarts;
 #[path = "../support/mod.rs"]
@@ -156,10 +159,11 @@ fn await_push(client: &mut Client, user: &str) -> UserStatus {
     }
 }
 
-/// What was pushed to the client up to now: it asks for its own status, whose answer comes after.
-fn pushed(client: &mut Client, own: &str) -> Vec<UserStatus> {
+/// What was pushed to the client up to now: it asks for the status of `user`, and what it was to be told of that user at
+/// its login comes before the answer.
+fn pushed(client: &mut Client, user: &str) -> Vec<UserStatus> {
     let (reply, pushed) = client.request_and_pushed(&Request::GetUserStatus {
-        user_ids: vec![own.to_owned()],
+        user_ids: vec![user.to_owned()],
     });
     assert_eq!(reply.code, 0);
     pushed

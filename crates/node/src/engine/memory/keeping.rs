@@ -342,3 +342,203 @@ fn save(record: &Record, parts: Parts, at: Now, batch: &mut Vec<Saved>) {
 fn saved(table: Table, key: Box<[u8]>, value: Option<Box<[u8]>>) -> Saved {
     Saved { table, key, value }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context as TaskContext, Waker};
+
+    use presence::ids::UserId;
+    use presence::status::Version;
+    use presence::time::Wall;
+
+    use super::*;
+    use crate::durable::Take;
+    use crate::engine::{Command, Engine};
+
+    /// A store that may have no room, and remembers what it was given.
+    #[derive(Default)]
+    struct Gate {
+        closed: AtomicBool,
+        batches: Mutex<Vec<Vec<Saved>>>,
+    }
+
+    impl Store for Gate {
+        fn floor(&self) -> Version {
+            Version(1_000)
+        }
+
+        fn lift(&self) -> Version {
+            Version(0)
+        }
+
+        fn load(&self, _take: Take<'_>) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn keep(&self, batch: Vec<Saved>) -> Result<(), Vec<Saved>> {
+            if self.closed.load(Ordering::Relaxed) {
+                return Err(batch);
+            }
+            self.keep_last(batch);
+            Ok(())
+        }
+
+        fn keep_last(&self, batch: Vec<Saved>) {
+            self.batches.lock().expect("no panic").push(batch);
+        }
+    }
+
+    struct Scene {
+        gate: Arc<Gate>,
+        engine: MemoryEngine,
+        now: Now,
+    }
+
+    fn app() -> AppId {
+        AppId::new(7).expect("above 0")
+    }
+
+    fn key(name: &str) -> UserKey {
+        let user = UserId::new(name).expect("a user id");
+        UserKey { app: app(), user }
+    }
+
+    impl Scene {
+        fn new() -> Scene {
+            let gate = Arc::new(Gate::default());
+            let now = Now {
+                mono: Mono(1_000),
+                wall: Wall(1_780_000_000_000),
+            };
+            let store = StoreHandle(Arc::clone(&gate) as Arc<dyn Store>);
+            let apps = [(app(), AppSettings::default())];
+            let engines = MemoryEngine::restored(1, &apps, &store, Duration::ZERO, &|| now);
+            let engine = engines.expect("an empty store").pop().expect("one loop");
+            Scene { gate, engine, now }
+        }
+
+        fn order(&mut self, command: Command) {
+            self.engine.submit(self.now, None, command);
+            let mut cx = TaskContext::from_waker(Waker::noop());
+            while self.engine.poll_output(self.now, &mut cx).is_ready() {}
+        }
+
+        /// Lets time pass, with what is due in it.
+        fn pass(&mut self, ms: u64) {
+            let end = self.now.mono.after(Duration::from_millis(ms));
+            while let Some(deadline) = self.engine.next_deadline().filter(|deadline| *deadline <= end) {
+                self.now.mono = self.now.mono.max(deadline);
+                self.engine.advance(self.now);
+            }
+            self.now.mono = end;
+        }
+
+        fn taken(&self) -> Vec<Vec<Saved>> {
+            std::mem::take(&mut *self.gate.batches.lock().expect("no panic"))
+        }
+    }
+
+    #[test]
+    fn what_changes_is_handed_over_a_tenth_of_a_second_later_each_once() {
+        let mut scene = Scene::new();
+        assert_eq!(scene.engine.next_deadline(), None, "an idle loop is not woken");
+        for name in ["alice", "bob", "alice"] {
+            scene.order(Command::Import { user: key(name) });
+        }
+        scene.order(Command::SetFriends {
+            owner: key("alice"),
+            friends: vec![key("bob").user],
+        });
+        scene.pass(COLLECT_MS - 1);
+        assert_eq!(scene.taken(), Vec::<Vec<Saved>>::new());
+        scene.pass(1);
+        let batches = scene.taken();
+        let of: Vec<(Table, Box<[u8]>)> = batches
+            .concat()
+            .into_iter()
+            .map(|saved| (saved.table, saved.key))
+            .collect();
+        let expected = [
+            (Table::Users, user_key(&key("alice"))),
+            (Table::Friends, user_key(&key("alice"))),
+            (Table::Users, user_key(&key("bob"))),
+        ];
+        assert_eq!((batches.len(), of.as_slice()), (1, &expected[..]));
+        assert_eq!(scene.engine.next_deadline(), None);
+    }
+
+    /// What waits is at most a batch and the marks.
+    #[test]
+    fn a_store_without_room_is_asked_again_and_what_changes_meanwhile_is_merged() {
+        let mut scene = Scene::new();
+        scene.gate.closed.store(true, Ordering::Relaxed);
+        let users: Vec<UserKey> = (0..3 * BATCH_USERS_MAX)
+            .map(|number| key(&format!("user-{number}")))
+            .collect();
+        for user in &users {
+            scene.order(Command::Import { user: *user });
+        }
+        for _ in 0..50 {
+            scene.pass(RETRY_MS);
+            for user in &users {
+                scene.order(Command::Kick { user: *user });
+            }
+        }
+        assert_eq!(scene.taken(), Vec::<Vec<Saved>>::new());
+        let keeping = scene.engine.keeping.as_ref().expect("it has a store");
+        assert_eq!(keeping.unsent.len(), BATCH_USERS_MAX);
+        assert_eq!(keeping.marked.len(), users.len());
+        scene.gate.closed.store(false, Ordering::Relaxed);
+        scene.pass(RETRY_MS);
+        let batches = scene.taken();
+        let sizes: Vec<usize> = batches.iter().map(Vec::len).collect();
+        assert_eq!(
+            sizes, [BATCH_USERS_MAX; 4],
+            "the one that waited, then each user once"
+        );
+    }
+
+    #[test]
+    fn a_deleted_account_leaves_its_mark_alone_and_a_new_one_of_its_name_everything() {
+        let mut scene = Scene::new();
+        let alice = key("alice");
+        scene.order(Command::Import { user: alice });
+        scene.pass(COLLECT_MS);
+        scene.taken();
+        scene.order(Command::Delete { user: alice });
+        scene.pass(COLLECT_MS);
+        let values: Vec<(Table, bool)> = scene
+            .taken()
+            .concat()
+            .iter()
+            .map(|saved| (saved.table, saved.value.is_some()))
+            .collect();
+        assert_eq!(
+            values,
+            [
+                (Table::Users, true),
+                (Table::Lists, false),
+                (Table::Friends, false)
+            ]
+        );
+        // Deleted and there again before anybody looked; and in the place of another that was removed with its mark.
+        scene.order(Command::Import { user: alice });
+        scene.order(Command::Delete { user: alice });
+        scene.order(Command::Import { user: key("bob") });
+        scene.order(Command::Import { user: alice });
+        scene.engine.close(scene.now);
+        let records = scene.taken().concat();
+        let accounts: Vec<bool> = records
+            .iter()
+            .filter(|saved| saved.table == Table::Users)
+            .filter_map(|saved| saved.value.as_deref())
+            .map(|value| matches!(decode_user(value), Ok(UserRecord::Account(_))))
+            .collect();
+        assert!(
+            accounts.len() >= 2 && accounts.iter().all(|is_account| *is_account),
+            "{records:?}"
+        );
+    }
+}

@@ -14,7 +14,7 @@ DEB_DIR ?= $(TARGET_DIR)/packages
 CMAKE_DIR := $(abspath $(or $(CMAKE_BUILD_DIR),build))
 
 .DEFAULT_GOAL := help
-.PHONY: help wheel setup setup-tests build test cargo-test ctest lint header docs-api examples demo bench bench-peers imsdk static kotlin install install-built uninstall deb memcheck asan tsan drd loom kills fuzz clean
+.PHONY: help wheel setup setup-tests build test cargo-test ctest lint header docs-api examples demo bench bench-peers imsdk static kotlin install install-built uninstall deb npm memcheck asan tsan drd loom kills fuzz clean
 
 help: ## this list
 	@echo 'tim-presence: user status as a C library and a server. Entry points:'
@@ -99,6 +99,11 @@ uninstall: ## remove what `make install` with the same paths put there
 deb: ## Debian packages of library and headers, in DEB_DIR (packaging/README.md)
 	@$(MAKE) build PROFILE=$(INSTALL_PROFILE)
 	@packaging/deb.sh $(TARGET_DIR)/$(if $(filter dev,$(INSTALL_PROFILE)),debug,$(INSTALL_PROFILE)) $(DEB_DIR) library
+
+NPM_DIR ?= $(TARGET_DIR)/npm
+npm: setup-tests ## the npm package for this platform, optimised, in target/npm (docs/NODE.md)
+	@$(MAKE) build PROFILE=$(INSTALL_PROFILE)
+	@bindings/node/build.sh $(TARGET_DIR)/$(if $(filter dev,$(INSTALL_PROFILE)),debug,$(INSTALL_PROFILE)) $(NPM_DIR)
 
 WHEEL_DIR ?= $(TARGET_DIR)/wheel
 wheel: setup-tests ## the Python package for this processor and every Linux since 2014, in target/wheel

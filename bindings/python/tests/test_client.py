@@ -223,7 +223,11 @@ def test_events_tell_of_an_expired_user_sig(server: Server) -> None:
     async def story() -> None:
         async with client_of(server) as alice:
             events = alice.events()
-            await alice.login("alice", server.issue_user_sig("alice", 1))
+            while alice.user_id != "alice":
+                try:
+                    await alice.login("alice", server.issue_user_sig("alice", 1))
+                except UserSigError as late:  # on a machine that is slower than the UserSig is long
+                    assert late.code == 70001
             async for event in events:
                 if isinstance(event, UserSigExpired):
                     break

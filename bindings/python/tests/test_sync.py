@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import subprocess
 import sys
@@ -21,6 +22,9 @@ from tim_presence import (
     UsageError,
     sync,
 )
+
+#: How often a signal strikes.
+STRIKES = 500
 
 
 def client_of(server: Server, **options: object) -> sync.Client:
@@ -60,6 +64,20 @@ def test_a_stream_ends_when_nothing_comes_and_can_be_read_on(server: Server) -> 
         told = list(events)
         alice.set_self_status("nobody reads this")
         assert told and list(events) == []
+
+
+def test_without_a_timeout_a_stream_gives_what_is_there(server: Server) -> None:
+    with client_of(server) as alice, client_of(server) as bob:
+        alice.login("alice", server.issue_user_sig("alice"))
+        bob.login("bob", server.issue_user_sig("bob"))
+        told = bob.status_changes(timeout=0)
+        bob.subscribe("alice")
+        alice.set_self_status("hello")
+        seen: list[str] = []
+        deadline = time.monotonic() + DEADLINE_S
+        while "hello" not in seen and time.monotonic() < deadline:  # bob calls nothing else that would take it in
+            seen.extend(change.custom_status for change in told)
+        assert "hello" in seen
 
 
 def test_many_threads_share_a_client(server: Server) -> None:
@@ -133,3 +151,49 @@ def test_ctrl_c_is_heard_while_waiting() -> None:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=deadline - time.monotonic())
     assert "KeyboardInterrupt" in errors and process.returncode != 0
+
+
+class Struck(BaseException):
+    """What the signal handler raises, as that of Ctrl-C raises KeyboardInterrupt."""
+
+
+def test_a_signal_at_any_moment_makes_no_call_wait_for_ever(server: Server) -> None:
+    """The main thread is struck again and again, and may at that moment be taking in what came for the other one."""
+
+    def strike(*_: object) -> None:
+        raise Struck
+
+    with client_of(server) as alice:
+        alice.login("alice", server.issue_user_sig("alice"))
+        stop = threading.Event()
+        calls: list[int] = []
+
+        def other() -> None:
+            while not stop.is_set():
+                alice.set_self_status(str(len(calls)))
+                calls.append(1)
+
+        thread = threading.Thread(target=other, daemon=True)
+        thread.start()
+        previous = signal.signal(signal.SIGALRM, strike)
+        moments = random.Random(7)
+        struck = 0
+        try:
+            while struck < STRIKES:
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, moments.uniform(0.000001, 0.0008))
+                    alice.get_user_status("alice")
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+                except Struck:
+                    struck += 1
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, previous)
+        # Both go on as if nothing had been.
+        made = len(calls)
+        deadline = time.monotonic() + DEADLINE_S
+        while len(calls) == made and time.monotonic() < deadline:
+            assert alice.get_user_status("alice")[0].online
+        stop.set()
+        thread.join(DEADLINE_S)
+        assert len(calls) > made and not thread.is_alive()

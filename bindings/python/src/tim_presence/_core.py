@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import struct
+import threading
 import warnings
 import weakref
 from collections.abc import Iterable, Mapping
@@ -71,6 +72,9 @@ Deliver = Callable[[Result], None]
 _numbers = itertools.count(1)
 _calls: dict[int, Deliver] = {}
 _cores: weakref.WeakValueDictionary[int, Core] = weakref.WeakValueDictionary()
+
+#: What a signal raised inside a callback of this thread.
+_here = threading.local()
 
 _generation = 0
 
@@ -153,14 +157,32 @@ def _ids(array: Optional[int], count: int) -> list[str]:
     return [ctypes.string_at(pointer).decode() for pointer in _pointers(array, count)]
 
 
+def _undisturbed(callback: Callable[..., None]) -> Callable[..., None]:
+    """Carries a callback to its end even if a signal strikes inside it.
+
+    Ctrl-C raises between any two steps of Python, and C would swallow that together with the rest of the callback: a result
+    would be lost, and whoever waits for it would wait for ever. So it is begun anew, and `poll` raises what was raised.
+    """
+
+    def carried_out(*arguments: Any) -> None:
+        try:
+            callback(*arguments)
+        except BaseException as error:
+            _here.raised = error
+            callback(*arguments)
+
+    return carried_out
+
+
 def _on_result(pointer: int, number: int) -> None:
-    deliver = _calls.pop(number, None)
+    deliver = _calls.get(number)
     if deliver is None:
         return
     fields = native.RESULT.unpack(ctypes.string_at(pointer, native.RESULT.size))
     _, code, message, retry_after_ms, _, items, count, evicted, evicted_count = fields
     users = [_user(item) for item in _pointers(items, count)]
     deliver(Result(code, ctypes.string_at(message).decode(), retry_after_ms, users, _ids(evicted, evicted_count)))
+    _calls.pop(number, None)
 
 
 def _tell(number: int, event: Event) -> None:
@@ -204,14 +226,14 @@ def _on_closed(number: int) -> None:
 
 
 # Made once and kept for ever: C may hold them until the process ends.
-_result_fn = native.ResultFn(_on_result)
-_status_fn = native.StatusFn(_on_status)
-_connection_fn = native.ConnectionFn(_on_connection)
-_kicked_fn = native.KickedFn(_on_kicked)
-_expired_fn = native.ExpiredFn(_on_expired)
-_evicted_fn = native.EvictedFn(_on_evicted)
-_log_fn = native.LogFn(_on_log)
-_closed_fn = native.ClosedFn(_on_closed)
+_result_fn = native.ResultFn(_undisturbed(_on_result))
+_status_fn = native.StatusFn(_undisturbed(_on_status))
+_connection_fn = native.ConnectionFn(_undisturbed(_on_connection))
+_kicked_fn = native.KickedFn(_undisturbed(_on_kicked))
+_expired_fn = native.ExpiredFn(_undisturbed(_on_expired))
+_evicted_fn = native.EvictedFn(_undisturbed(_on_evicted))
+_log_fn = native.LogFn(_undisturbed(_on_log))
+_closed_fn = native.ClosedFn(_undisturbed(_on_closed))
 _no_free = native.FreeFn()
 
 #: Levels of the C library and those of logging. TIM_LOG_TRACE is below DEBUG.
@@ -311,6 +333,9 @@ class Core:
         code = lib.timPoll(self.handle, POLL_BATCH, 0, None)
         if code in (TIM_ERR_CLOSED, TIM_ERR_INVALID_HANDLE):
             self.gone()
+        raised: Optional[BaseException] = _here.__dict__.pop("raised", None)
+        if raised is not None:
+            raise raised
         self._log()
 
     def _log(self) -> None:

@@ -7,13 +7,16 @@
         for change in client.status_changes(timeout=60):
             print(change.user_id, change.status.name, change.custom_status)
 
-There is no background thread: a thread that waits for its own result also takes in what came for others. What arrives
-while nobody calls waits in the library, of each user the last status. Any thread may use a client at any time.
+A thread that waits for its own result also takes in what came for others. What arrives while nobody calls waits in the library, of
+each user the last status. Any thread may use a client at any time.
 """
 
 from __future__ import annotations
 
+import _thread
 import logging
+import os
+import queue
 import select
 import threading
 import time
@@ -32,51 +35,112 @@ from .values import Event, LoginState, Subscribed, UserResult, UserStatus
 E = TypeVar("E")
 
 
-class _Turn:
-    """Who polls: of the threads that wait, one waits for the descriptor and the others for that one.
+class _Helper:
+    """Polls for the main thread, one for all clients.
 
-    Not for the library: select() is left at once on Ctrl-C, a call into C is not.
+    Signal handlers run in the main thread, between any two steps of Python. Inside a callback of C the exception that Ctrl-C
+    raises would be swallowed, and with it the result that the callback brought; so that thread runs none.
     """
 
     def __init__(self) -> None:
-        self._condition = threading.Condition()
+        self._orders: queue.SimpleQueue[tuple[Core, threading.Lock, list[BaseException]]] = queue.SimpleQueue()
+        self._started = False
+
+    def poll(self, core: Core) -> None:
+        """As Core.poll. Left early by Ctrl-C, it goes on all the same."""
+        if not self._started:
+            # Not threading.Thread, whose start() waits and may be struck meanwhile. A second one would do no harm.
+            _thread.start_new_thread(self._serve, ())
+            self._started = True
+        done = threading.Lock()
+        failures: list[BaseException] = []
+        done.acquire()
+        self._orders.put((core, done, failures))
+        done.acquire()
+        for failure in failures:
+            raise failure
+
+    def _serve(self) -> None:
+        while True:
+            core, done, failures = self._orders.get()
+            try:
+                core.poll()
+            except BaseException as failure:
+                failures.append(failure)
+            done.release()
+            del core, done, failures  # before the wait for the next: they may be all that keeps a client alive
+
+
+_helper = _Helper()
+
+
+def _forked() -> None:
+    """Runs in the child: the helper's thread is the parent's."""
+    global _helper
+    _helper = _Helper()
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
+def _poll(core: Core) -> None:
+    """Takes in what came, on a thread that no signal strikes."""
+    if threading.current_thread() is threading.main_thread():
+        _helper.poll(core)
+    else:
+        core.poll()
+
+
+class _Turn:
+    """Who polls: of the threads that wait, one waits for the descriptor and the others for that one.
+
+    For the descriptor and not inside timPoll: select() is left at once on Ctrl-C, a call into C is not.
+    """
+
+    def __init__(self) -> None:
+        # Entered as a plain lock: a signal may strike inside Condition.__enter__, which then never gives it back.
+        self._lock = threading.Lock()
+        self._condition = threading.Condition(self._lock)
         self._taken = False
 
     def notify(self) -> None:
         """Something came."""
-        with self._condition:
+        with self._lock:
             self._condition.notify_all()
 
     def wait(self, core: Core, ready: Callable[[], bool], timeout: Optional[float]) -> bool:
-        """Waits until `ready`; False if the time ran out."""
+        """Waits until `ready`, taking in at least what is there; False if the time ran out."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while not ready():
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
-                return False
-            with self._condition:
-                if self._taken:
-                    if not ready():
-                        self._condition.wait(left)
-                    continue
-                self._taken = True
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            ours = False
+            # Ctrl-C may come between any two steps: whatever happens, the turn is given back.
             try:
-                if not core.closed:
+                with self._lock:
+                    if not self._taken:
+                        ours = self._taken = True
+                    elif not ready():
+                        self._condition.wait(left)
+                if ours and not core.closed:
                     waiting = select.poll()
                     waiting.register(core.wake_fd, select.POLLIN)
                     waiting.poll(None if left is None else left * 1000)
-                    core.poll()
+                    _poll(core)
             finally:
-                with self._condition:
-                    self._taken = False
-                    self._condition.notify_all()
+                if ours:
+                    with self._lock:
+                        self._taken = False
+                        self._condition.notify_all()
+            if left == 0.0 and not ready():
+                return False
         return True
 
 
 class Stream(Iterator[E], Generic[E]):
     """What a client is told, from the moment this was made: `for change in client.status_changes(timeout=60)`.
 
-    Ends when nothing came for `timeout` (None: never), and when the client is closed; after a timeout it can be read on.
+    Ends when nothing came for `timeout` (None: never; 0: at once, with what is there), and when the client is closed; after
+    a timeout it can be read on.
     Bounded as the asyncio one: of each user the last status, and EventsLostError past 10 000 entries.
     """
 

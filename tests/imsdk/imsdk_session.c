@@ -85,6 +85,7 @@ CASE(bad_arguments_of_a_user, "6027 for what is not JSON, 6017 for what is not w
     }
     ASKED(TIMGetUserStatus("[]", TO(it)), 6017, "[]");
     ASKED(TIMSubscribeUserStatus("[]", TO(it)), 6017, "");
+    ASKED(TIMSetSelfStatus("{\"user_status_custom_status\":\"t\xff\"}", TO(it)), 6017, "");
     memset(long_status + strlen(long_status), 'x', 101);
     strcat(long_status, "\"}");
     ASKED(TIMSetSelfStatus(long_status, TO(it)), 6017, "");

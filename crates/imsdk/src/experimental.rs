@@ -55,7 +55,7 @@ const KNOWN: &[&str] = &[
 
 /// Carries an operation out. As with the original, the callback is not called by `set_custom_server_info`,
 /// `set_ui_platform` and `write_log`.
-pub fn call(text: &str, reply: Reply) -> Result<(), c_int> {
+pub fn call(text: &[u8], reply: Reply) -> Result<(), c_int> {
     let request = json::object(text).map_err(|_| result::ERR_JSON)?;
     let operation = request
         .get(OPERATION)

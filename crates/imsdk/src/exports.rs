@@ -36,7 +36,7 @@ pub unsafe extern "C" fn TIMInit(sdk_app_id: u64, json_sdk_config: *const c_char
     call(|| {
         // SAFETY: the caller's.
         let config = unsafe { guard::text(json_sdk_config) }.ok_or(result::ERR_PARAM)?;
-        let config = json::object(&config).map_err(|_| result::ERR_JSON)?;
+        let config = json::object(config).map_err(|_| result::ERR_JSON)?;
         sdk::init(sdk_app_id, &config)
     })
 }
@@ -98,7 +98,7 @@ pub unsafe extern "C" fn TIMSetConfig(
     call(|| {
         // SAFETY: the caller's.
         let text = unsafe { guard::text(json_config) }.ok_or(result::ERR_PARAM)?;
-        let config = json::object(&text).map_err(|_| result::ERR_JSON)?;
+        let config = json::object(text).map_err(|_| result::ERR_JSON)?;
         {
             let mut settings = lock(&process().settings);
             if let Some(level) = config
@@ -116,7 +116,7 @@ pub unsafe extern "C" fn TIMSetConfig(
             }
         }
         sdk::logs_changed();
-        Reply::new(cb, user_data).call(code::OK, "", text.trim());
+        Reply::new(cb, user_data).call(code::OK, "", guard::name(text).trim());
         Ok(())
     })
 }
@@ -135,8 +135,8 @@ pub unsafe extern "C" fn TIMLogin(
     call(|| {
         // SAFETY: the caller's.
         let (user_id, user_sig) = unsafe { (guard::text(user_id), guard::text(user_sig)) };
-        let user_id = user_id.ok_or(result::ERR_PARAM)?;
-        let user_sig = user_sig.ok_or(result::ERR_PARAM)?;
+        let user_id = guard::name(user_id.ok_or(result::ERR_PARAM)?);
+        let user_sig = guard::name(user_sig.ok_or(result::ERR_PARAM)?);
         sdk::login(user_id, user_sig, Reply::new(cb, user_data))
     })
 }
@@ -209,7 +209,7 @@ pub unsafe extern "C" fn callExperimentalAPI(
         }
         // SAFETY: the caller's.
         let text = unsafe { guard::text(json_param) }.unwrap_or_default();
-        experimental::call(&text, Reply::new(cb, user_data))
+        experimental::call(text, Reply::new(cb, user_data))
     })
 }
 
@@ -230,7 +230,7 @@ pub unsafe extern "C" fn TIMGetUserStatus(
         let text = unsafe { guard::text(json_identifier_array) }.ok_or(result::ERR_PARAM)?;
         let reply = Reply::new(cb, user_data);
         as_user(reply, Empty::Array, |client| {
-            let ids = json::user_ids(&text).map_err(|bad| bad.answer(Empty::Array))?;
+            let ids = json::user_ids(text).map_err(|bad| bad.answer(Empty::Array))?;
             let done = completion(reply, Empty::Array, |outcome| json::statuses(&outcome.users));
             client
                 .get_user_status(ids, done)
@@ -254,7 +254,7 @@ pub unsafe extern "C" fn TIMSetSelfStatus(
         let text = unsafe { guard::text(json_current_user_status) }.ok_or(result::ERR_PARAM)?;
         let reply = Reply::new(cb, user_data);
         as_user(reply, Empty::Nothing, |client| {
-            let status = json::custom_status(&text).map_err(|bad| bad.answer(Empty::Nothing))?;
+            let status = json::custom_status(text).map_err(|bad| bad.answer(Empty::Nothing))?;
             let done = completion(reply, Empty::Nothing, |_| String::new());
             client
                 .set_self_status(&status, done)
@@ -278,7 +278,7 @@ pub unsafe extern "C" fn TIMSubscribeUserStatus(
         let text = unsafe { guard::text(json_identifier_array) }.ok_or(result::ERR_PARAM)?;
         let reply = Reply::new(cb, user_data);
         as_user(reply, Empty::Nothing, |client| {
-            let ids = json::user_ids(&text).map_err(|bad| bad.answer(Empty::Nothing))?;
+            let ids = json::user_ids(text).map_err(|bad| bad.answer(Empty::Nothing))?;
             let done = completion(reply, Empty::Nothing, |_| String::new());
             client
                 .subscribe(ids, done)
@@ -304,7 +304,7 @@ pub unsafe extern "C" fn TIMUnsubscribeUserStatus(
         as_user(reply, Empty::Nothing, |client| {
             let ids = match text {
                 None => Vec::new(),
-                Some(text) => json::user_ids(&text).map_err(|bad| bad.answer(Empty::Nothing))?,
+                Some(text) => json::user_ids(text).map_err(|bad| bad.answer(Empty::Nothing))?,
             };
             let done = completion(reply, Empty::Nothing, |_| String::new());
             client
@@ -345,7 +345,7 @@ pub unsafe extern "C" fn TIMFriendshipGetFriendsInfo(
         let text = unsafe { guard::text(friend_id_list) }.ok_or(result::ERR_PARAM)?;
         let reply = Reply::new(cb, user_data);
         as_user(reply, Empty::Nothing, |client| {
-            let asked = json::user_ids(&text).map_err(|bad| bad.answer(Empty::Nothing))?;
+            let asked = json::user_ids(text).map_err(|bad| bad.answer(Empty::Nothing))?;
             let done = completion(reply, Empty::Nothing, move |outcome| {
                 json::friends_info(&asked, &outcome.users)
             });
@@ -371,7 +371,7 @@ pub unsafe extern "C" fn TIMFriendshipCheckFriendType(
         let text = unsafe { guard::text(json_check_friend_list_param) }.ok_or(result::ERR_PARAM)?;
         let reply = Reply::new(cb, user_data);
         as_user(reply, Empty::Nothing, |client| {
-            let check = json::friend_check(&text).map_err(|bad| bad.answer(Empty::Nothing))?;
+            let check = json::friend_check(text).map_err(|bad| bad.answer(Empty::Nothing))?;
             if check.both {
                 let text = "TIMFriendshipCheckFriendType: a client is not told whose friend list it is in";
                 return Err(Answer::failure(

@@ -36,18 +36,22 @@ pub fn call(body: impl FnOnce() -> Result<(), c_int>) -> c_int {
     guarded(result::ERR_PARAM, || body().err().unwrap_or(result::SUCCESS))
 }
 
-/// A text; `None` for NULL and `""`, which the original tells from nothing. What is not UTF-8 becomes U+FFFD, which no
-/// check lets pass.
+/// A text as it came; `None` for NULL and `""`, which the original tells from nothing.
 ///
 /// # Safety
-/// NULL, or a NUL-terminated string that lives during the call.
-pub unsafe fn text(pointer: *const c_char) -> Option<String> {
+/// NULL, or a NUL-terminated string that lives during the call and as long as the result is used.
+pub unsafe fn text<'a>(pointer: *const c_char) -> Option<&'a [u8]> {
     if pointer.is_null() {
         return None;
     }
     // SAFETY: the caller's.
     let text = unsafe { CStr::from_ptr(pointer) };
-    (!text.is_empty()).then(|| text.to_string_lossy().into_owned())
+    (!text.is_empty()).then(|| text.to_bytes())
+}
+
+/// A name or a UserSig: what is not UTF-8 becomes U+FFFD, which no check lets pass.
+pub fn name(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).into_owned()
 }
 
 /// A text for C: U+0000 ends a text there, so none is left inside.
@@ -119,7 +123,8 @@ mod tests {
         let read = |pointer| unsafe { text(pointer) };
         assert_eq!(read(std::ptr::null()), None);
         assert_eq!(read(c"".as_ptr()), None);
-        assert_eq!(read(c"t\xffst".as_ptr()).as_deref(), Some("t\u{fffd}st"));
+        assert_eq!(read(c"t\xffst".as_ptr()), Some(&b"t\xffst"[..]));
+        assert_eq!(name(b"t\xffst"), "t\u{fffd}st");
         assert_eq!(c_text("a\0b").as_c_str(), c"a b");
     }
 }

@@ -22,7 +22,9 @@ fn wrong(text: impl Into<String>) -> BadJson {
     }
 }
 
-fn parse(json: &str) -> Result<Value, BadJson> {
+fn parse(json: &[u8]) -> Result<Value, BadJson> {
+    // R7.1.
+    let json = std::str::from_utf8(json).map_err(|_| wrong("the argument is not UTF-8"))?;
     serde_json::from_str(json).map_err(|error| BadJson {
         code: code::INVALID_JSON,
         text: format!("the argument is not JSON: {error}"),
@@ -30,7 +32,7 @@ fn parse(json: &str) -> Result<Value, BadJson> {
 }
 
 /// An object.
-pub fn object(json: &str) -> Result<Map<String, Value>, BadJson> {
+pub fn object(json: &[u8]) -> Result<Map<String, Value>, BadJson> {
     match parse(json)? {
         Value::Object(object) => Ok(object),
         _ => Err(wrong("the argument is not a JSON object")),
@@ -38,7 +40,7 @@ pub fn object(json: &str) -> Result<Map<String, Value>, BadJson> {
 }
 
 /// `["user1","user2"]`.
-pub fn user_ids(json: &str) -> Result<Vec<String>, BadJson> {
+pub fn user_ids(json: &[u8]) -> Result<Vec<String>, BadJson> {
     ids_of(parse(json)?, "the argument")
 }
 
@@ -58,7 +60,7 @@ fn ids_of(value: Value, what: &str) -> Result<Vec<String>, BadJson> {
 const CUSTOM_STATUS: &str = "user_status_custom_status";
 
 /// `{"user_status_custom_status":"…"}`. Other keys of the object are read-only, and are passed over.
-pub fn custom_status(json: &str) -> Result<String, BadJson> {
+pub fn custom_status(json: &[u8]) -> Result<String, BadJson> {
     match object(json)?.remove(CUSTOM_STATUS) {
         Some(Value::String(text)) => Ok(text),
         Some(_) => Err(wrong(format!("\"{CUSTOM_STATUS}\" is not a text"))),
@@ -75,7 +77,7 @@ pub struct FriendCheck {
 }
 
 /// `{"friendship_check_friendtype_param_check_type":0,"friendship_check_friendtype_param_identifier_array":[…]}`.
-pub fn friend_check(json: &str) -> Result<FriendCheck, BadJson> {
+pub fn friend_check(json: &[u8]) -> Result<FriendCheck, BadJson> {
     const TYPE: &str = "friendship_check_friendtype_param_check_type";
     const IDS: &str = "friendship_check_friendtype_param_identifier_array";
     let mut object = object(json)?;
@@ -245,8 +247,8 @@ mod tests {
 
     #[test]
     fn ids_are_an_array_of_texts_and_nothing_else() {
-        assert_eq!(user_ids(r#"["a","a",""]"#).unwrap(), ["a", "a", ""]);
-        assert_eq!(user_ids("[]").unwrap(), [""; 0]);
+        assert_eq!(user_ids(r#"["a","a",""]"#.as_bytes()).unwrap(), ["a", "a", ""]);
+        assert_eq!(user_ids("[]".as_bytes()).unwrap(), [""; 0]);
         for (json, number) in [
             ("{bad", 6027),
             ("", 6027),
@@ -257,18 +259,24 @@ mod tests {
             ("[1,2]", 6017),
             ("[\"a\",null]", 6017),
         ] {
-            assert_eq!(user_ids(json).unwrap_err().code, number, "{json}");
+            assert_eq!(user_ids(json.as_bytes()).unwrap_err().code, number, "{json}");
         }
     }
 
     #[test]
     fn a_custom_status_is_one_text_of_an_object() {
-        assert_eq!(custom_status(r#"{"user_status_custom_status":""}"#).unwrap(), "");
+        assert_eq!(custom_status(br#"{"user_status_custom_status":""}"#).unwrap(), "");
         let with_more = r#"{"user_status_identifier":"a","user_status_custom_status":"x"}"#;
-        assert_eq!(custom_status(with_more).unwrap(), "x");
+        assert_eq!(custom_status(with_more.as_bytes()).unwrap(), "x");
         for json in ["[]", "{}", r#"{"user_status_custom_status":5}"#] {
-            assert_eq!(custom_status(json).unwrap_err().code, 6017, "{json}");
+            assert_eq!(custom_status(json.as_bytes()).unwrap_err().code, 6017, "{json}");
         }
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_refused_and_not_changed() {
+        let status = b"{\"user_status_custom_status\":\"t\xffst\"}";
+        assert_eq!(custom_status(status).unwrap_err().code, 6017, "R7.1");
     }
 
     #[test]
@@ -294,13 +302,13 @@ mod tests {
     #[test]
     fn a_check_names_its_kind_and_its_ids() {
         let ids = r#""friendship_check_friendtype_param_identifier_array":["a"]"#;
-        let check = |kind: &str| friend_check(&format!("{{{kind}{ids}}}")).map(|check| check.both);
+        let check = |kind: &str| friend_check(format!("{{{kind}{ids}}}").as_bytes()).map(|check| check.both);
         assert_eq!(check(""), Ok(false));
         assert_eq!(
             check(r#""friendship_check_friendtype_param_check_type":1,"#),
             Ok(true)
         );
         assert!(check(r#""friendship_check_friendtype_param_check_type":"x","#).is_err());
-        assert!(friend_check("{}").is_err());
+        assert!(friend_check(b"{}").is_err());
     }
 }

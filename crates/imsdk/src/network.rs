@@ -47,6 +47,11 @@ impl Network {
         }
     }
 
+    /// Whether the application waits to be told how an attempt went.
+    pub fn is_connecting(&self) -> bool {
+        self.0.load(Ordering::Acquire) == status::CONNECTING
+    }
+
     /// As [`Network::tell`], for what a client says of its connection.
     pub fn follow(&self, listeners: &Listeners, state: ConnectionState, code: i32, text: &str) {
         if let Some(status) = news(self.0.load(Ordering::Acquire), state, code) {

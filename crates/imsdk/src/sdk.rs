@@ -356,6 +356,9 @@ impl Sdk {
     fn login_ended(self: &Arc<Sdk>, ended_with: i32) {
         if ended_with == code::NO_CONNECTION {
             self.try_server_later(process());
+        } else if ended_with > code::OK && self.network.is_connecting() {
+            // It made no connection (7003), and what TIMInit had begun may have been passed over for it.
+            self.try_server(process());
         }
         loop {
             let next = {

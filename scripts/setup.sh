@@ -64,6 +64,8 @@ if [ "${1:-}" = tests ]; then
     # The Kotlin and Java package.
     have javac || tools="$tools default-jdk-headless"
     have mvn || tools="$tools maven"
+    # Swift, which Debian has since 13: scripts/swift-root.sh makes a folder with it.
+    have swift || { have debootstrap && [ -e /usr/share/keyrings/debian-archive-keyring.gpg ]; } || tools="$tools debootstrap debian-archive-keyring"
     [ -z "$tools" ] || say "missing here, used by tests:$tools"
     for tool in $tools; do
         apt_install "$tool" || say "note: $tool cannot be installed; the tests that need it will be skipped"

@@ -5,7 +5,10 @@ import com.sun.jna.Pointer;
 import com.sun.jna.ptr.LongByReference;
 import com.sun.jna.NativeLong;
 
-/** What JNA (direct mapping, its fastest form) costs for the same work as JniProbe. Prints nanoseconds. */
+/**
+ * What JNA (direct mapping, its fastest form) costs for the same work as JniProbe. Prints nanoseconds. With the jar of net.java.dev.jna:jna:
+ * {@code javac -cp jna.jar JnaProbe.java && java -cp jna.jar:. JnaProbe .../target/release/libtim_presence.so}
+ */
 public final class JnaProbe {
     static native int timClientCreate(String options, LongByReference client);
     static native int timClientDestroy(long client, int timeoutMs);

@@ -1,6 +1,10 @@
 package tim.presence;
 
-/** What the JNI shim costs for the same work as JnaProbe; events are decoded as the binding does. Prints nanoseconds. */
+/**
+ * What the JNI shim costs for the same work as JnaProbe; events are decoded as the binding does. Prints nanoseconds. With the package
+ * of {@code make kotlin PROFILE=release} and what it needs in a folder:
+ * {@code javac -cp 'folder/*' -d out JniProbe.java && java -cp 'folder/*:out' tim.presence.JniProbe}
+ */
 public final class JniProbe {
     private static long results, users;
 

@@ -34,8 +34,7 @@ class ClientTest {
                     assertEquals(listOf("alice", "nobody-yet"), bob.getSubscriptions())
 
                     alice.setSelfStatus("喝茶 ☕ 🎉")
-                    val told = changes.until { list -> list.any { it.customStatus.isNotEmpty() } }.single()
-                    assertEquals("alice", told.userId)
+                    val told = changes.until { list -> list.any { it.customStatus.isNotEmpty() } }.single { it.userId == "alice" }
                     assertEquals("喝茶 ☕ 🎉", told.customStatus)
                     assertEquals(Reason.CUSTOM_STATUS, told.reason)
                     assertTrue(told.version > subscribed.users[0].version)
@@ -45,7 +44,7 @@ class ClientTest {
 
                     alice.logout()
                     assertNull(alice.loginUser)
-                    assertEquals(Status.UNLOGINED, changes.until { list -> list.any { it.status != Status.ONLINE } }.single().status)
+                    assertEquals(Status.UNLOGINED, changes.until { list -> list.any { it.status != Status.ONLINE } }.single { it.userId == "alice" }.status)
                     assertEquals(listOf("alice"), bob.unsubscribeUserStatus(listOf("alice")).map { it.userId })
                     bob.unsubscribeAll()
                     assertEquals(emptyList(), bob.getSubscriptions())

@@ -1,0 +1,2 @@
+/* The installed header, which pkg-config finds. */
+#include <tim_presence.h>

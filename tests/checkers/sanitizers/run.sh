@@ -39,7 +39,7 @@ fi
 programs='api_bad_input api_results lifecycle wire_client wire_server faults_login faults_session faults_proxy generated order reentrancy lent delivery lifetime imsdk_states imsdk_session imsdk_lifetime'
 mkdir -p "$build"
 cmake -S "$root/tests" -B "$build" -DTIM_PROFILE_DIR="$library_dir" -DTIM_SANITIZED=ON -DCMAKE_C_COMPILER=clang \
-    -DCMAKE_C_FLAGS="$flags" -DCMAKE_C_STANDARD_LIBRARIES="$libraries" >"$build/configure.log" 2>&1 || { cat "$build/configure.log"; fail "cmake"; }
+    -DCMAKE_C_FLAGS="$flags" -DCMAKE_EXE_LINKER_FLAGS="$libraries" >"$build/configure.log" 2>&1 || { cat "$build/configure.log"; fail "cmake"; }
 known=$(cmake --build "$build" --target help | sed 's/^\.* *//; s/ .*//')
 targets='cycles sanitizer_planted 01_hello demo'
 chosen=''

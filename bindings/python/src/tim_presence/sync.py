@@ -34,6 +34,10 @@ from .values import Event, LoginState, Subscribed, UserResult, UserStatus
 
 E = TypeVar("E")
 
+#: How long a thread that waits goes without looking, in seconds. It is woken when something came; this is for the case that
+#: Ctrl-C struck the main thread just as it was to wake others.
+LOOK_S = 1.0
+
 
 class _Helper:
     """Polls for the main thread, one for all clients.
@@ -56,7 +60,11 @@ class _Helper:
         failures: list[BaseException] = []
         done.acquire()
         self._orders.put((core, done, failures))
-        done.acquire()
+        try:
+            done.acquire()
+        except BaseException:
+            done.acquire(timeout=LOOK_S)  # it is nearly through, and nobody else polls before it is
+            raise
         for failure in failures:
             raise failure
 
@@ -98,39 +106,52 @@ class _Turn:
     """
 
     def __init__(self) -> None:
-        # Entered as a plain lock: a signal may strike inside Condition.__enter__, which then never gives it back.
+        # Plain locks and no Condition, whose methods are Python: a signal may strike inside them, and then a lock is held or free
+        # that should not be. Taking a plain one in a `with` is one step.
         self._lock = threading.Lock()
-        self._condition = threading.Condition(self._lock)
         self._taken = False
+        self._followers: list[threading.Lock] = []
 
     def notify(self) -> None:
-        """Something came."""
+        """Something came: those that wait look again."""
         with self._lock:
-            self._condition.notify_all()
+            followers, self._followers = self._followers, []
+        for follower in followers:
+            follower.release()
 
     def wait(self, core: Core, ready: Callable[[], bool], timeout: Optional[float]) -> bool:
         """Waits until `ready`, taking in at least what is there; False if the time ran out."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while not ready():
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            patience = LOOK_S if left is None else min(left, LOOK_S)
             ours = False
+            called = threading.Lock()
+            called.acquire()
             # Ctrl-C may come between any two steps: whatever happens, the turn is given back.
             try:
                 with self._lock:
                     if not self._taken:
                         ours = self._taken = True
                     elif not ready():
-                        self._condition.wait(left)
-                if ours and not core.closed:
+                        self._followers.append(called)
+                    else:
+                        continue
+                if not ours:
+                    called.acquire(timeout=patience)
+                elif not core.closed:
                     waiting = select.poll()
                     waiting.register(core.wake_fd, select.POLLIN)
-                    waiting.poll(None if left is None else left * 1000)
+                    waiting.poll(patience * 1000)
                     _poll(core)
             finally:
-                if ours:
-                    with self._lock:
+                with self._lock:
+                    if ours:
                         self._taken = False
-                        self._condition.notify_all()
+                    elif called in self._followers:
+                        self._followers.remove(called)
+                if ours:
+                    self.notify()
             if left == 0.0 and not ready():
                 return False
         return True

@@ -17,6 +17,7 @@ pub struct ServerEntry {
     /// `None` once it was told to stop.
     node: Mutex<Option<Node>>,
     address: SocketAddr,
+    scheme: &'static str,
     app: AppId,
     secret_key: String,
 }
@@ -32,20 +33,23 @@ impl ServerEntry {
         let (config, app) = options::parse(options_json)?;
         let (app_id, secret_key) = (app.id, app.secret_key.clone());
         let node = Node::start(config, vec![app]).map_err(|error| not_started(&error))?;
-        let Some(&address) = node.addresses().first() else {
+        let plain = node.addresses().iter().map(|address| ("tim", *address));
+        let encrypted = node.tls_addresses().iter().map(|address| ("tims", *address));
+        let Some((scheme, address)) = plain.chain(encrypted).next() else {
             return Err(Refusal::new(code::ADDRESS_IN_USE, "the server listens nowhere"));
         };
         Ok(ServerEntry {
             node: Mutex::new(Some(node)),
             address,
+            scheme,
             app: app_id,
             secret_key,
         })
     }
 
-    /// `tim://host:port`.
+    /// `tim://host:port`, or `tims://host:port` with a certificate.
     pub fn address(&self) -> String {
-        format!("tim://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// A UserSig from now on.

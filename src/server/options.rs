@@ -6,11 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use presence::ids::{AppId, UserId};
 use presence::settings::AppSettings;
 use presence_node::options::{self, OptionError};
-use presence_node::{AppConfig, NodeConfig};
+use presence_node::{AppConfig, NodeConfig, ServerTls};
 use presence_protocol::errors::code;
 use serde_json::Value;
 
@@ -21,9 +22,11 @@ pub const DEFAULT_APP: u64 = 1_400_000_001;
 /// Bytes of a random secret key, before they are written in hexadecimal.
 const RANDOM_KEY_BYTES: usize = 32;
 /// The keys that are not in the tables.
-pub const OWN_KEYS: [&str; 6] = [
+pub const OWN_KEYS: [&str; 8] = [
     "listen",
     "insecure",
+    "tls_certificate_file",
+    "tls_key_file",
     "sdk_app_id",
     "secret_key",
     "accounts",
@@ -46,7 +49,11 @@ pub fn parse(options_json: &str) -> Result<(NodeConfig, AppConfig), Refusal> {
         }
     }
     own.check_listen()?;
-    node.listen = vec![own.listen];
+    node.tls = own.tls()?;
+    match node.tls {
+        None => node.listen = vec![own.listen],
+        Some(_) => node.listen_tls = vec![own.listen],
+    }
     if let Some(conflict) = options::conflicts(&node, &settings).into_iter().next() {
         return Err(invalid(conflict));
     }
@@ -75,6 +82,8 @@ pub fn parse(options_json: &str) -> Result<(NodeConfig, AppConfig), Refusal> {
 struct Own {
     listen: SocketAddr,
     insecure: bool,
+    certificate_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
     app: AppId,
     secret_key: Option<String>,
     accounts: Vec<UserId>,
@@ -86,6 +95,8 @@ impl Default for Own {
         Own {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             insecure: false,
+            certificate_file: None,
+            key_file: None,
             app: AppId::new(DEFAULT_APP).expect("it is not 0"),
             secret_key: None,
             accounts: Vec::new(),
@@ -108,6 +119,8 @@ impl Own {
                     .as_bool()
                     .ok_or_else(|| takes(key, "true or false", value))?
             }
+            "tls_certificate_file" => self.certificate_file = Some(path(key, value)?),
+            "tls_key_file" => self.key_file = Some(path(key, value)?),
             "sdk_app_id" => {
                 let app = value.as_u64().and_then(AppId::new);
                 self.app = app.ok_or_else(|| takes(key, "a whole number above 0", value))?;
@@ -138,14 +151,26 @@ impl Own {
 
     /// As the server program does: beyond this machine only when told that it is meant.
     fn check_listen(&self) -> Result<(), Refusal> {
-        if self.listen.ip().is_loopback() || self.insecure {
+        if self.listen.ip().is_loopback() || self.insecure || self.certificate_file.is_some() {
             return Ok(());
         }
         let listen = self.listen;
         let text = format!(
-            "listen: {listen} is open to other machines and there is no TLS; set insecure if you mean it"
+            "listen: {listen} is open to other machines without TLS; set tls_certificate_file and tls_key_file, or \
+             insecure if you mean it"
         );
         Err(invalid(text))
+    }
+
+    /// The certificate, if it is to listen with TLS.
+    fn tls(&self) -> Result<Option<ServerTls>, Refusal> {
+        match (&self.certificate_file, &self.key_file) {
+            (None, None) => Ok(None),
+            (Some(certificate), Some(key)) => ServerTls::load(certificate, key)
+                .map(Some)
+                .map_err(|error| invalid(error.to_string())),
+            _ => Err(invalid("tls_certificate_file and tls_key_file go together")),
+        }
     }
 }
 
@@ -208,6 +233,14 @@ fn default_settings() -> AppSettings {
         auto_register_on_mention: true,
         ..AppSettings::default()
     }
+}
+
+fn path(key: &str, value: &Value) -> Result<PathBuf, Refusal> {
+    value
+        .as_str()
+        .filter(|text| !text.is_empty())
+        .map(PathBuf::from)
+        .ok_or_else(|| takes(key, "the path of a file", value))
 }
 
 fn user_ids(key: &str, value: &Value) -> Result<Vec<UserId>, Refusal> {
@@ -318,6 +351,12 @@ mod tests {
             ("[]", "not a JSON object"),
             (r#"{"listen": "here"}"#, "listen"),
             (r#"{"listen": "0.0.0.0:0"}"#, "insecure"),
+            (r#"{"tls_key_file": 1}"#, "tls_key_file"),
+            (r#"{"tls_key_file": "k.pem"}"#, "go together"),
+            (
+                r#"{"tls_certificate_file": "none.pem", "tls_key_file": "none.key"}"#,
+                "none.pem",
+            ),
             (r#"{"sdk_app_id": 0}"#, "sdk_app_id"),
             (r#"{"accounts": ["alice", ""]}"#, "accounts"),
             (r#"{"friends": {"alice": ["ü"]}}"#, "friends"),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use presence::ids::{AppId, UserId};
 use presence::settings::AppSettings;
+use presence_transport::tls::ServerTls;
 
 use crate::backend::BackendHandle;
 use crate::durable::StoreHandle;
@@ -39,8 +40,12 @@ impl std::fmt::Debug for AppConfig {
 /// Everything about a node but its apps. `Default` has the defaults of docs/SEMANTICS.md.
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
-    /// Where to listen; port 0: any.
+    /// Where to listen without TLS; port 0: any.
     pub listen: Vec<SocketAddr>,
+    /// Where to listen with TLS; port 0: any. Takes `tls`.
+    pub listen_tls: Vec<SocketAddr>,
+    /// The certificate for `listen_tls`. Its owner keeps a clone to replace it with while the node runs.
+    pub tls: Option<ServerTls>,
     /// Loops; 0: one per available core. At most [`LOOPS_MAX`](crate::engine::memory::LOOPS_MAX); more are as many.
     pub loops: usize,
     /// R2.6.
@@ -75,6 +80,8 @@ impl Default for NodeConfig {
     fn default() -> NodeConfig {
         NodeConfig {
             listen: Vec::new(),
+            listen_tls: Vec::new(),
+            tls: None,
             loops: 0,
             heartbeat_interval: Duration::from_secs(120),
             heartbeat_timeout: Duration::from_secs(400),

@@ -33,6 +33,9 @@ mod transport;
 pub use admin::{Admin, AsyncAdmin, Cursor, Unavailable};
 pub use backend::{Backend, BackendHandle, DeviceEvent};
 pub use config::{AppConfig, NodeConfig};
+/// TLS for a server: [`NodeConfig::tls`].
+pub use presence_transport::tls::{CertificateError, ServerTls};
+
 pub use node::{Node, StopTimeout, World, run_single, single};
 pub use statistics::{LATENCY_BUCKETS_US, LoopStatistics};
 pub use transport::Listener;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use presence::ids::{AppId, UserKey};
 use presence::settings::AppSettings;
+use presence_transport::tls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -19,12 +20,13 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{AppConfig, NodeConfig};
 use crate::engine::memory::{LOOPS_MAX, MemoryEngine, floor_at, home_of};
 use crate::engine::{Command, Engine};
-use crate::event_loop::{App, Driver, Limits, Listening, Loop, Parts, Peers};
+use crate::event_loop::{App, Driver, Limits, Listening, Loop, Parts, Peers, Port};
 use crate::transport::{self, Listener, Resident};
 
 /// A running node on threads of its own. Dropped without [`Node::stop`], it ends on its own a little later.
 pub struct Node {
     addresses: Vec<SocketAddr>,
+    tls_addresses: Vec<SocketAddr>,
     admin: Admin,
     threads: Vec<JoinHandle<()>>,
     /// Every thread holds the other end until it ends. The lock only makes a node `Sync`.
@@ -53,24 +55,27 @@ impl Node {
             loops => loops,
         }
         .min(LOOPS_MAX);
-        let listeners = config
-            .listen
-            .iter()
-            .map(transport::listen)
-            .collect::<io::Result<Vec<_>>>()?;
-        let addresses = listeners
-            .iter()
-            .map(std::net::TcpListener::local_addr)
-            .collect::<io::Result<Vec<_>>>()?;
+        let (listeners, addresses) = listen(&config.listen)?;
+        let (tls_listeners, tls_addresses) = listen(&config.listen_tls)?;
+        let tls = match (&config.tls, config.listen_tls.is_empty()) {
+            (Some(tls), _) => Some(tls.config()),
+            (None, true) => None,
+            (None, false) => {
+                let text = "to listen with TLS takes a certificate";
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+            }
+        };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let friends_max = config.friends_max;
         let parts = parts::<std::net::TcpStream>(config, &apps, loops, &clock)?;
 
         let mut homes = Vec::new();
         for parts in parts {
-            let handles = listeners
-                .iter()
-                .map(transport::share)
+            let plain = listeners.iter().map(|listener| (listener, None));
+            let encrypted = tls_listeners.iter().map(|listener| (listener, tls.clone()));
+            let handles = plain
+                .chain(encrypted)
+                .map(|(listener, tls)| transport::share(listener).map(|handle| (handle, tls)))
                 .collect::<io::Result<Vec<_>>>()?;
             homes.push((parts, handles));
         }
@@ -99,20 +104,33 @@ impl Node {
                 return Err(error);
             }
         }
-        tracing::info!(?addresses, loops, apps = apps.len(), "node started");
+        tracing::info!(
+            ?addresses,
+            ?tls_addresses,
+            loops,
+            apps = apps.len(),
+            "node started"
+        );
         let admin = Admin::new(AsyncAdmin::new(orders, friends_max));
         Ok(Node {
             addresses,
+            tls_addresses,
             admin,
             threads,
             ended: Mutex::new(ended),
         })
     }
 
-    /// Where it listens, ports resolved, in the order of the configuration.
+    /// Where it listens without TLS, ports resolved, in the order of the configuration.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Where it listens with TLS, likewise.
+    #[must_use]
+    pub fn tls_addresses(&self) -> &[SocketAddr] {
+        &self.tls_addresses
     }
 
     /// What a backend may do.
@@ -156,6 +174,22 @@ impl Drop for Node {
     }
 }
 
+/// One loop's handle of a listener, and what makes its connections encrypted ones.
+type Handle = (std::net::TcpListener, Option<Arc<ServerConfig>>);
+
+/// Listens, and says on which ports.
+fn listen(addresses: &[SocketAddr]) -> io::Result<(Vec<std::net::TcpListener>, Vec<SocketAddr>)> {
+    let listeners = addresses
+        .iter()
+        .map(transport::listen)
+        .collect::<io::Result<Vec<_>>>()?;
+    let addresses = listeners
+        .iter()
+        .map(std::net::TcpListener::local_addr)
+        .collect::<io::Result<Vec<_>>>()?;
+    Ok((listeners, addresses))
+}
+
 fn runtime() -> io::Result<Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -170,7 +204,7 @@ fn runtime() -> io::Result<Runtime> {
 fn live(
     built: &std_mpsc::SyncSender<io::Result<()>>,
     parts: Parts<std::net::TcpStream>,
-    listeners: Vec<std::net::TcpListener>,
+    listeners: Vec<Handle>,
     orders: mpsc::Receiver<Order>,
 ) {
     // There is room for the one answer, and whoever asked waits for it.
@@ -188,12 +222,12 @@ fn live(
 /// One loop's whole life on its own runtime.
 async fn run(
     parts: Parts<std::net::TcpStream>,
-    listeners: Vec<std::net::TcpListener>,
+    listeners: Vec<Handle>,
     orders: mpsc::Receiver<Order>,
 ) -> io::Result<()> {
     let sources = listeners
         .into_iter()
-        .map(TcpListener::from_std)
+        .map(|(listener, tls)| TcpListener::from_std(listener).map(|listener| Port { listener, tls }))
         .collect::<io::Result<Vec<_>>>()?;
     let driver = Driver::<TcpStream, _>::new(Loop::new(parts), sources, orders);
     // As a task: waking a task of a runtime from its own thread is cheaper than waking what `block_on` polls. Without
@@ -211,7 +245,7 @@ pub struct World {
 }
 
 /// A node with one loop on the current runtime, with a listener and clocks of the caller's: for tests and simulations.
-/// The configuration's `listen` and `loops` are not used.
+/// The configuration's `listen`, `listen_tls` and `loops` are not used.
 ///
 /// Answers what a backend may do, and the node itself: a future that runs until [`AsyncAdmin::stop`], or until it is
 /// dropped, which resets all of its connections. Call this inside the runtime.

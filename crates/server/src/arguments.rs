@@ -42,7 +42,7 @@ Options:
   --listen IP:PORT     Listen here, whatever the file says; port 0: any free port; may be given several times
   --admin-listen ADDR  Serve administrators (REST) at this IP:PORT, whatever the file says; \"off\": nowhere
   --data-dir DIR       Keep users, friends and subscriptions in this folder across restarts, whatever the file says
-  --insecure           Allow addresses other than loopback, though connections are not encrypted yet
+  --insecure           Allow addresses other than loopback, though connections are not encrypted
   --log-level LEVEL    error, warn, info (default), debug or trace; only debug and trace show what users write
   --log-format FORMAT  text (default) or json, on standard error
   --version, -V        Print the version

@@ -21,6 +21,11 @@ pub fn apply(current: &mut Config, new: Config, admin: &Admin, live: &Live, webh
             None => needs_restart(&format!("app {} (new)", app.id)),
         }
     }
+    if let (Some(tls), Some(new)) = (&current.node.tls, &new.node.tls)
+        && tls.replace_with(new)
+    {
+        tracing::info!(setting = "tls_certificate_file", "TLS certificate replaced");
+    }
     for setting in waiting(current, &new) {
         needs_restart(&setting);
     }
@@ -135,6 +140,9 @@ fn waiting(current: &Config, new: &Config) -> Vec<String> {
         .filter(|setting| setting.text(&current.node) != setting.text(&new.node))
         .map(|setting| setting.key.to_owned())
         .collect();
+    if current.node.listen_tls != new.node.listen_tls {
+        waiting.push("listen_tls".to_owned());
+    }
     if current.node.listen != new.node.listen {
         waiting.push("listen".to_owned());
     }

@@ -48,25 +48,27 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
     }
     let Started { node, store, apps } = start(&config)?;
 
-    let gateways = node
-        .addresses()
+    let plain = node.addresses().iter().map(|address| format!("tim://{address}"));
+    let encrypted = node
+        .tls_addresses()
         .iter()
-        .map(|address| format!("tim://{address}"))
-        .collect();
+        .map(|address| format!("tims://{address}"));
+    let gateways: Vec<String> = plain.chain(encrypted).collect();
     let live = Arc::new(Live::new(config.node.clone(), &apps, &config.administrators));
     let http = admin_address
         .map(|address| {
             let admin = node.admin().to_async();
-            let service = Service::new(admin, Arc::clone(&live), &config.node, gateways, config.rest_rate);
+            let (live, gateways) = (Arc::clone(&live), gateways.clone());
+            let service = Service::new(admin, live, &config.node, gateways, config.rest_rate);
             HttpServer::start(address, Arc::new(service)).map_err(|error| {
                 Failure::Runtime(format!("cannot serve administrators on {address}: {error}"))
             })
         })
         .transpose()?;
 
-    for address in node.addresses() {
-        say(&format!("listening on tim://{address}"));
-        tracing::info!(%address, "listening");
+    for address in &gateways {
+        say(&format!("listening on {address}"));
+        tracing::info!(address, "listening");
     }
     if let Some(http) = &http {
         let address = http.address();
@@ -155,8 +157,9 @@ fn refuse_beyond_loopback(listen: &[SocketAddr]) -> Result<(), Failure> {
     match listen.iter().find(|address| !address.ip().is_loopback()) {
         None => Ok(()),
         Some(address) => Err(Failure::Configuration(format!(
-            "{address} can be reached from other machines, and connections are not encrypted yet: UserSigs and statuses \
-             could be read on the way. Listen on 127.0.0.1 or [::1], or say --insecure if that is what you want"
+            "{address} can be reached from other machines, and connections to it are not encrypted: UserSigs and statuses could \
+             be read on the way. Use listen_tls for clients elsewhere, listen on 127.0.0.1 or [::1] behind a proxy that \
+             encrypts, or say --insecure if that is what you want"
         ))),
     }
 }

@@ -1,6 +1,5 @@
 //! Starting the node: with its store, if it is to have one, and with the settings that were changed at run time.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use presence_node::{AppConfig, Node};
@@ -65,7 +64,7 @@ fn not_started(config: &Config, error: &std::io::Error) -> Failure {
     if error.kind() == std::io::ErrorKind::InvalidData {
         return Failure::Store(error.to_string());
     }
-    let addresses: Vec<String> = config.node.listen.iter().map(SocketAddr::to_string).collect();
+    let addresses = config::listens_on(&config.node);
     Failure::Runtime(format!("cannot listen on {}: {error}", addresses.join(", ")))
 }
 

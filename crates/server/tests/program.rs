@@ -1,5 +1,6 @@
 //! The program as people and scripts use it: what it prints, answers, logs and refuses.
 
+#[allow(dead_code)] // each test program uses a part of it
 mod support;
 
 use std::net::TcpListener;

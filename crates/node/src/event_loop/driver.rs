@@ -4,10 +4,13 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use presence::time::Mono;
+use presence_transport::Layered;
+use presence_transport::tls::{ServerConfig, Tls};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
@@ -18,15 +21,31 @@ use crate::engine::Answer;
 use crate::gateway::pending::Pending;
 use crate::transport::{Listener, Resident, Transport};
 
+/// A connection and the address of its other end.
+type Incoming<T> = (Layered<T>, SocketAddr);
+
 /// Where a loop's connections come from.
 pub(crate) trait Source<T>: Unpin {
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(T, SocketAddr)>>;
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Incoming<T>>>;
 }
 
-impl Source<TcpStream> for TcpListener {
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        let (stream, peer) = std::task::ready!(TcpListener::poll_accept(self, cx))?;
+/// A TCP port, with TLS or without.
+pub(crate) struct Port {
+    pub(crate) listener: TcpListener,
+    pub(crate) tls: Option<Arc<ServerConfig>>,
+}
+
+impl Source<TcpStream> for Port {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Incoming<TcpStream>>> {
+        let (stream, peer) = std::task::ready!(self.listener.poll_accept(cx))?;
         stream.set_nodelay(true)?;
+        let stream = match &self.tls {
+            None => Layered::plain(stream),
+            Some(config) => {
+                let tls = Tls::server(Arc::clone(config)).map_err(io::Error::other)?;
+                Layered::with_tls(stream, tls)
+            }
+        };
         Poll::Ready(Ok((stream, peer)))
     }
 }
@@ -49,10 +68,10 @@ impl<L: Listener> Listening<L> {
 }
 
 impl<L: Listener> Source<Resident<L::Stream>> for Listening<L> {
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Resident<L::Stream>, SocketAddr)>> {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Incoming<Resident<L::Stream>>>> {
         let (listener, accepted) = std::task::ready!(self.next.as_mut().poll(cx));
         *self = Listening::new(listener);
-        Poll::Ready(accepted.map(|(stream, peer)| (Resident(stream), peer)))
+        Poll::Ready(accepted.map(|(stream, peer)| (Layered::plain(Resident(stream)), peer)))
     }
 }
 

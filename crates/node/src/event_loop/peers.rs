@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use presence::time::Mono;
 use presence_protocol::message::LoginRequest;
+use presence_transport::Layered;
 use tokio::sync::mpsc;
 
 use super::Loop;
@@ -21,7 +22,7 @@ const WELCOME_PER_TURN: usize = 256;
 
 /// A connection with its login, on its way home.
 pub(crate) struct Migrant<D> {
-    detached: D,
+    detached: Layered<D>,
     peer: SocketAddr,
     accepted: Mono,
     unsent: Vec<u8>,
@@ -83,7 +84,7 @@ impl<T: Transport> Loop<T> {
             return;
         };
         let connection = *connection;
-        let detached = match connection.transport.detach() {
+        let detached = match connection.transport.try_map(T::detach) {
             Ok(detached) => detached,
             Err(error) => {
                 tracing::warn!(peer = %connection.peer, %error, "a connection could not be moved to its loop");
@@ -117,7 +118,7 @@ impl<T: Transport> Loop<T> {
     }
 
     fn welcome_one(&mut self, migrant: Migrant<T::Detached>) {
-        let transport = match T::attach(migrant.detached) {
+        let transport = match migrant.detached.try_map(T::attach) {
             Ok(transport) => transport,
             Err(error) => {
                 tracing::warn!(peer = %migrant.peer, %error, "a connection could not be taken to its loop");

@@ -249,7 +249,7 @@ impl<T: Transport> Loop<T> {
             shut_down: false,
         } = connection.phase
         {
-            if !connection.outbox.is_empty() || !connection.shut_down() {
+            if connection.wants_write() || !connection.shut_down() {
                 return;
             }
             connection.phase = Phase::Closing {

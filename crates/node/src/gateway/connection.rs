@@ -12,7 +12,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use presence::ids::SessionId;
 use presence::status::Version;
 use presence::time::{Mono, Wall};
-use tokio::io::ReadBuf;
+use presence_transport::Layered;
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use super::outbox::Outbox;
 use crate::slab::Id;
@@ -129,7 +130,7 @@ pub(crate) enum Phase {
 
 /// See the module.
 pub(crate) struct Connection<T> {
-    pub(crate) transport: T,
+    pub(crate) transport: Layered<T>,
     pub(crate) waker: Waker,
     pub(crate) peer: SocketAddr,
     pub(crate) phase: Phase,
@@ -162,7 +163,7 @@ pub(crate) enum Received {
 
 /// What a flush came to.
 pub(crate) enum Flushed {
-    /// The outbox is empty.
+    /// All that was to be written is.
     All,
     /// The transport takes no more now; the connection is woken when it does.
     Some,
@@ -171,7 +172,12 @@ pub(crate) enum Flushed {
 }
 
 impl<T: Transport> Connection<T> {
-    pub(crate) fn new(transport: T, alarm: Arc<Alarm>, peer: SocketAddr, now: Mono) -> Connection<T> {
+    pub(crate) fn new(
+        transport: Layered<T>,
+        alarm: Arc<Alarm>,
+        peer: SocketAddr,
+        now: Mono,
+    ) -> Connection<T> {
         Connection {
             transport,
             waker: Waker::from(alarm),
@@ -222,7 +228,21 @@ impl<T: Transport> Connection<T> {
                 Poll::Pending => return Flushed::Some,
             }
         }
+        // What lies over the transport may have taken it all, and the transport not.
+        if self.transport.wants_write() {
+            let mut cx = Context::from_waker(&self.waker);
+            match Pin::new(&mut self.transport).poll_flush(&mut cx) {
+                Poll::Ready(Ok(())) => self.progress = now,
+                Poll::Ready(Err(_)) => return Flushed::Broken,
+                Poll::Pending => return Flushed::Some,
+            }
+        }
         Flushed::All
+    }
+
+    /// Whether there is something to write.
+    pub(crate) fn wants_write(&self) -> bool {
+        !self.outbox.is_empty() || self.transport.wants_write()
     }
 
     /// Tells the other end that no more will come. True when done.

@@ -26,7 +26,7 @@ impl<T: Transport> Loop<T> {
             return;
         };
         connection.again = false;
-        if !connection.outbox.is_empty() {
+        if connection.wants_write() {
             self.mark_dirty(id);
         }
         if let Some(Phase::Closing { .. }) = self.connections.get(id).map(|connection| connection.phase) {
@@ -39,10 +39,13 @@ impl<T: Transport> Loop<T> {
                 return;
             }
             let mut scratch = std::mem::take(&mut self.scratch);
-            let received = self
-                .connections
-                .get_mut(id)
-                .map(|connection| connection.receive(&mut scratch));
+            let received = self.connections.get_mut(id).map(|connection| {
+                let steps_before = connection.transport.handshake_steps();
+                let received = connection.receive(&mut scratch);
+                let steps = connection.transport.handshake_steps() - steps_before;
+                self.handshake_steps_left = self.handshake_steps_left.saturating_sub(steps);
+                received
+            });
             match received {
                 Some(Received::Bytes(count)) => self.received(id, scratch.get(..count).unwrap_or(&[])),
                 Some(Received::End) => self.close(id, Close::Link),
@@ -66,6 +69,10 @@ impl<T: Transport> Loop<T> {
         }
         if self.congested {
             self.parked.push(id);
+            return false;
+        }
+        if self.handshake_steps_left == 0 && connection.transport.is_handshaking() {
+            self.serve_again(id);
             return false;
         }
         true

@@ -2,7 +2,7 @@
 #![allow(dead_code)] // each test file uses a part
 
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,9 @@ use presence_protocol::message::{
     encode_request,
 };
 use presence_protocol::user_sig;
+use presence_transport::Layered;
+use presence_transport::testing::Authority;
+use presence_transport::tls::{ClientConfig, ServerName, Tls};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -111,7 +114,11 @@ enum Place {
         running: JoinHandle<()>,
     },
     /// On threads of its own, over TCP.
-    Tcp { node: Option<Node> },
+    Tcp {
+        node: Option<Node>,
+        /// Trusts the node's certificate, if it has one.
+        tls: Option<Arc<ClientConfig>>,
+    },
 }
 
 /// A node under test.
@@ -151,7 +158,28 @@ impl TestNode {
         let node = Node::start(config, vec![app]).expect("loopback can be listened on");
         TestNode {
             admin: node.admin().to_async(),
-            place: Place::Tcp { node: Some(node) },
+            place: Place::Tcp {
+                node: Some(node),
+                tls: None,
+            },
+        }
+    }
+
+    pub fn over_tls(config: NodeConfig, loops: usize, app: AppConfig) -> TestNode {
+        let authority = Authority::new();
+        let config = NodeConfig {
+            listen_tls: vec![([127, 0, 0, 1], 0).into()],
+            tls: Some(authority.issue(&["127.0.0.1"]).server()),
+            loops,
+            ..config
+        };
+        let node = Node::start(config, vec![app]).expect("loopback can be listened on");
+        TestNode {
+            admin: node.admin().to_async(),
+            place: Place::Tcp {
+                node: Some(node),
+                tls: Some(authority.client()),
+            },
         }
     }
 
@@ -183,8 +211,11 @@ impl TestNode {
 
     pub fn address(&self) -> SocketAddr {
         match &self.place {
-            Place::Tcp { node: Some(node) } => node.addresses()[0],
-            Place::Tcp { node: None } | Place::Memory { .. } => panic!("it has no address"),
+            Place::Tcp { node: Some(node), .. } => {
+                let mut all = node.addresses().iter().chain(node.tls_addresses());
+                *all.next().expect("it listens")
+            }
+            Place::Tcp { node: None, .. } | Place::Memory { .. } => panic!("it has no address"),
         }
     }
 
@@ -198,12 +229,15 @@ impl TestNode {
                 connect.send(theirs).await.expect("the node runs");
                 Box::new(ours)
             }
-            Place::Tcp { .. } => {
+            Place::Tcp { tls, .. } => {
                 let stream = TcpStream::connect(self.address())
                     .await
                     .expect("the node listens");
                 stream.set_nodelay(true).expect("a TCP socket");
-                Box::new(stream)
+                match tls {
+                    None => Box::new(stream),
+                    Some(config) => Box::new(encrypted(stream, config).await),
+                }
             }
         };
         TestClient {
@@ -276,12 +310,25 @@ impl TestNode {
                 self.admin.stop().await;
                 running.await.expect("the node did not panic");
             }
-            Place::Tcp { node } => {
+            Place::Tcp { node, .. } => {
                 let node = node.take().expect("it runs");
                 node.stop(Duration::from_secs(30)).expect("it stops in time");
             }
         }
     }
+}
+
+/// A connection to 127.0.0.1 after its TLS handshake.
+pub async fn encrypted(mut stream: TcpStream, config: &Arc<ClientConfig>) -> Layered<TcpStream> {
+    let name = ServerName::try_from("127.0.0.1").expect("an address");
+    let mut tls = Tls::client(Arc::clone(config), name).expect("a sound configuration");
+    while tls.is_handshaking() {
+        poll_fn(|cx| tls.poll_receive(&mut stream, cx))
+            .await
+            .expect("the handshake goes on");
+        tls.process().expect("the node's certificate is good");
+    }
+    Layered::with_tls(stream, tls)
 }
 
 /// One connection to a node.
@@ -509,7 +556,7 @@ pub const ONLINE: i32 = 1;
 pub const OFFLINE: i32 = 2;
 pub const UNLOGINED: i32 = 3;
 
-/// Runs a story in virtual time on one loop, over TCP on one loop, and over TCP on three.
+/// Runs a story in virtual time on one loop, over TCP on one loop and on three, and over TLS on two.
 #[macro_export]
 macro_rules! stories {
     ($($name:ident),* $(,)?) => {
@@ -531,6 +578,12 @@ macro_rules! stories {
                 super::$name(super::support::Kind::Loops(3)).await;
             })*
         }
+        mod over_tls {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::support::Kind::Tls).await;
+            })*
+        }
     };
 }
 
@@ -539,6 +592,7 @@ macro_rules! stories {
 pub enum Kind {
     Memory,
     Loops(usize),
+    Tls,
 }
 
 impl Kind {
@@ -550,6 +604,7 @@ impl Kind {
         match self {
             Kind::Memory => TestNode::in_memory(config, app),
             Kind::Loops(loops) => TestNode::over_tcp(config, loops, app),
+            Kind::Tls => TestNode::over_tls(config, 2, app),
         }
     }
 }

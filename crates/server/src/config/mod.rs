@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use presence::ids::{AppId, UserId};
 use presence_node::options::{self, NODE, STORE, Value};
-use presence_node::{AppConfig, NodeConfig};
+use presence_node::{AppConfig, NodeConfig, ServerTls};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -102,6 +102,12 @@ impl Config {
     }
 }
 
+/// A path that the file names, and where it does.
+struct Place {
+    at: usize,
+    path: PathBuf,
+}
+
 /// A mistake in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -138,7 +144,28 @@ pub const TOP_KEYS: &[Key] = &[
         takes: "a list of \"IP:PORT\"",
         default: "`[\"127.0.0.1:7788\"]`",
         rule: "",
-        about: "Where to listen for clients. Port 0: any free port. Addresses other than loopback need `--insecure`.",
+        about: "Where to listen for clients without TLS: `tim://`, and `tim+ws://` for WebSocket. Port 0: any free port. Addresses other than loopback need `--insecure`. May be empty where `listen_tls` is not.",
+    },
+    Key {
+        key: "listen_tls",
+        takes: "a list of \"IP:PORT\"",
+        default: "`[]`",
+        rule: "",
+        about: "Where to listen for clients with TLS 1.3: `tims://`, and `tims+ws://` for WebSocket. Clients take 7790 for granted. Needs the two settings below.",
+    },
+    Key {
+        key: "tls_certificate_file",
+        takes: "a path, from the folder of this file",
+        default: "none",
+        rule: "",
+        about: "The certificate for `listen_tls`, followed by those that it was issued with (PEM). It names the host that clients connect to. Read again by a reload.",
+    },
+    Key {
+        key: "tls_key_file",
+        takes: "a path, from the folder of this file",
+        default: "none",
+        rule: "",
+        about: "The private key of that certificate (PEM), of a kind that TLS 1.3 knows: ECDSA on P-256 or P-384, Ed25519, RSA. Read again by a reload.",
     },
     Key {
         key: "admin_listen",
@@ -191,9 +218,19 @@ pub fn read(path: &Path) -> Result<Config, Failure> {
     })
 }
 
+/// Where a node listens, for a person.
+pub fn listens_on(node: &NodeConfig) -> Vec<String> {
+    let plain = node.listen.iter().map(SocketAddr::to_string);
+    let encrypted = node
+        .listen_tls
+        .iter()
+        .map(|address| format!("{address} with TLS"));
+    plain.chain(encrypted).collect()
+}
+
 /// What `check-config` says of a file that is right.
 pub fn summary(path: &Path, config: &Config) -> String {
-    let addresses: Vec<String> = config.node.listen.iter().map(SocketAddr::to_string).collect();
+    let addresses: Vec<String> = listens_on(&config.node);
     let apps: Vec<String> = config.apps.iter().map(|app| app.id.to_string()).collect();
     let insecure = if config
         .node
@@ -259,17 +296,22 @@ impl Reader<'_> {
         let mut admin_listen = AdminListen::Default;
         let mut rest_rate = RATE_DEFAULT;
         let mut data_dir = None;
+        let mut certificate_file = None;
+        let mut key_file = None;
         for (key, value) in document {
             match key.get_ref().as_ref() {
                 "apps" => apps = Some(value),
-                "listen" => node.listen = self.addresses(value),
+                "listen" => node.listen = self.addresses(value, "listen"),
+                "listen_tls" => node.listen_tls = self.addresses(value, "listen_tls"),
+                "tls_certificate_file" => certificate_file = self.path(value, "tls_certificate_file", folder),
+                "tls_key_file" => key_file = self.path(value, "tls_key_file", folder),
                 "admin_listen" => {
                     admin_listen = self
                         .word(value, "admin_listen", AdminListen::TAKES)
                         .unwrap_or(admin_listen)
                 }
                 "rest_calls_per_second_max" => rest_rate = self.rate(value).unwrap_or(rest_rate),
-                "data_dir" => data_dir = self.data_dir(value, folder),
+                "data_dir" => data_dir = self.path(value, "data_dir", folder).map(|at| at.path),
                 "log_level" => log.level = self.word(value, "log_level", Level::TAKES).unwrap_or(log.level),
                 "log_format" => {
                     log.format = self
@@ -282,6 +324,14 @@ impl Reader<'_> {
                 name => self.plain(NODE, &mut node, name, key, value),
             }
         }
+        let is_empty =
+            |value: &&Spanned<DeValue<'_>>| value.get_ref().as_array().is_some_and(|list| list.is_empty());
+        if let Some(listen) = document.get("listen").filter(is_empty)
+            && node.listen_tls.is_empty()
+        {
+            self.problem(listen.span().start, "listen names no address");
+        }
+        node.tls = self.certificate(document, &node, certificate_file, key_file);
         let mut apps = match apps {
             Some(value) => self.apps(value, &node, folder),
             None => {
@@ -342,31 +392,58 @@ impl Reader<'_> {
         rate
     }
 
-    fn data_dir(&mut self, value: &Spanned<DeValue<'_>>, folder: &Path) -> Option<PathBuf> {
+    fn path(&mut self, value: &Spanned<DeValue<'_>>, key: &str, folder: &Path) -> Option<Place> {
+        let at = value.span().start;
         let path = value.get_ref().as_str().filter(|text| !text.is_empty());
         if path.is_none() {
-            self.problem(
-                value.span().start,
-                format!(
-                    "data_dir takes the path of a folder, not {}",
-                    kind(value.get_ref())
-                ),
-            );
+            let what = if key == "data_dir" { "folder" } else { "file" };
+            let given = kind(value.get_ref());
+            self.problem(at, format!("{key} takes the path of a {what}, not {given}"));
         }
-        path.map(|path| folder.join(path))
+        path.map(|path| Place {
+            at,
+            path: folder.join(path),
+        })
     }
 
-    fn addresses(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<SocketAddr> {
-        let addresses = self.parsed_list(
-            value,
-            "listen",
-            "\"IP:PORT\", for example \"127.0.0.1:7788\"",
-            |text| text.parse::<SocketAddr>().ok(),
-        );
-        if value.get_ref().as_array().is_some_and(|list| list.is_empty()) {
-            self.problem(value.span().start, "listen names no address");
+    /// The certificate of `listen_tls`. Read at once, so that whatever is wrong with it is known before anything changes.
+    fn certificate(
+        &mut self,
+        document: &DeTable<'_>,
+        node: &NodeConfig,
+        certificate: Option<Place>,
+        key: Option<Place>,
+    ) -> Option<ServerTls> {
+        let at_listen = document.get("listen_tls").map_or(0, |value| value.span().start);
+        match (certificate, key) {
+            (None, None) if node.listen_tls.is_empty() => None,
+            (Some(place), _) | (_, Some(place)) if node.listen_tls.is_empty() => {
+                self.problem(
+                    place.at,
+                    "a certificate and its key are for listen_tls, which names no address",
+                );
+                None
+            }
+            (Some(certificate), Some(key)) => match ServerTls::load(&certificate.path, &key.path) {
+                Ok(tls) => Some(tls),
+                Err(error) => {
+                    self.problem(certificate.at, error.to_string());
+                    None
+                }
+            },
+            _ => {
+                self.problem(
+                    at_listen,
+                    "listen_tls needs tls_certificate_file and tls_key_file",
+                );
+                None
+            }
         }
-        addresses
+    }
+
+    fn addresses(&mut self, value: &Spanned<DeValue<'_>>, key: &str) -> Vec<SocketAddr> {
+        let takes = "\"IP:PORT\", for example \"127.0.0.1:7788\"";
+        self.parsed_list(value, key, takes, |text| text.parse::<SocketAddr>().ok())
     }
 
     /// A list of texts, each made into a `T`.

@@ -20,7 +20,7 @@ Every setting but `id` and the key has a default that suits most people. Duratio
 end in `_ms`. The numbers of rules (R2.6) refer to [SEMANTICS.md](SEMANTICS.md).
 
 **While it runs** (SIGHUP): the settings of an app under `[[apps]]` change at once, for the next call and the next
-change; added accounts are imported, friend lists that changed in the file are replaced, and so are administrators. What
+change; the certificate and key of `listen_tls` are read again, for the connections made from then on; added accounts are imported, friend lists that changed in the file are replaced, and so are administrators. What
 administrators changed by REST stays, where the file did not change it, too. Settings of the server, keys, new and removed apps wait for a restart, and the log names them; so do the settings of an app that do not fit those the
 server runs with. A file with a mistake changes nothing.
 

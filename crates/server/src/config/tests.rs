@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use presence::ids::{AppId, UserId};
 use presence::settings::{AppSettings, MultiLogin, Plan};
 use presence_node::NodeConfig;
+use presence_transport::testing::{Authority, Issued};
 
 use super::*;
 use crate::webhook::Target;
@@ -14,6 +16,9 @@ use crate::webhook::Target;
 /// A file with every setting, none at its default.
 const EVERYTHING: &str = r#"
 listen = ["127.0.0.1:1", "[::1]:2"]
+listen_tls = ["0.0.0.0:4"]
+tls_certificate_file = "server.pem"
+tls_key_file = "server.key"
 admin_listen = "127.0.0.1:3"
 rest_calls_per_second_max = 23
 log_level = "debug"
@@ -59,12 +64,20 @@ alice = ["b o b", "carol"]
 "b o b" = ["alice"]
 "#;
 
+/// A certificate, and its key beside it.
+static ISSUED: LazyLock<Issued> = LazyLock::new(|| Authority::new().leak().issue(&["localhost"]));
+
+/// Where `server.pem` and `server.key` are.
+fn folder() -> &'static Path {
+    ISSUED.certificate_file.parent().expect("it is in a folder")
+}
+
 fn parsed(text: &str) -> Config {
-    parse(text, Path::new(".")).unwrap_or_else(|problems| panic!("{problems:?}"))
+    parse(text, folder()).unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
 fn problems(text: &str) -> Vec<String> {
-    match parse(text, Path::new(".")) {
+    match parse(text, folder()) {
         Ok(_) => panic!("taken: {text}"),
         Err(problems) => problems.iter().map(Problem::to_string).collect(),
     }
@@ -81,6 +94,8 @@ fn every_setting_arrives() {
     // No `..`: a new field does not compile until it is here, and so in the file above.
     let node = NodeConfig {
         listen: vec!["127.0.0.1:1".parse().unwrap(), "[::1]:2".parse().unwrap()],
+        listen_tls: vec!["0.0.0.0:4".parse().unwrap()],
+        tls: config.node.tls.clone(),
         loops: 3,
         connections_max: 4,
         login_deadline: ms(5000),
@@ -97,7 +112,9 @@ fn every_setting_arrives() {
         backend: None,
     };
     assert_eq!(format!("{:?}", config.node), format!("{node:?}"));
-    assert_eq!(config.data_dir, Some(Path::new(".").join("d")));
+    let tls = config.node.tls.as_ref().expect("the certificate was read");
+    assert!(!tls.replace_with(&ISSUED.server()), "it is the one of the files");
+    assert_eq!(config.data_dir, Some(folder().join("d")));
     assert_eq!(
         config.log,
         LogConfig {
@@ -336,6 +353,22 @@ fn each_mistake_is_named_with_its_line() {
         ),
         (format!("listen = []\n{APP}"), "line 1: listen names no address"),
         (
+            format!("\nlisten_tls = [\"127.0.0.1:1\"]\n{APP}"),
+            "line 2: listen_tls needs tls_certificate_file and tls_key_file",
+        ),
+        (
+            format!("listen_tls = [\"127.0.0.1:1\"]\ntls_key_file = \"server.key\"\n{APP}"),
+            "line 1: listen_tls needs tls_certificate_file and tls_key_file",
+        ),
+        (
+            format!("\ntls_key_file = \"server.key\"\n{APP}"),
+            "line 2: a certificate and its key are for listen_tls, which names no address",
+        ),
+        (
+            format!("tls_key_file = 1\n{APP}"),
+            "line 1: tls_key_file takes the path of a file, not a whole number",
+        ),
+        (
             format!("log_level = \"loud\"\n{APP}"),
             "line 1: log_level takes error, warn, info, debug or trace, not \"loud\"",
         ),
@@ -478,4 +511,45 @@ fn a_webhook_is_a_url_and_perhaps_a_secret_and_neither_is_shown() {
     );
     let text = problem("webhook_secret = \"hush\"");
     assert!(text.contains("signs nothing") && !text.contains("hush"), "{text}");
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_refused_with_its_file_and_the_reason() {
+    let other = Authority::new();
+    let other_key = other.issue(&["localhost"]).key_file;
+    let other_key = other_key.to_str().unwrap();
+    std::fs::write(folder().join("empty.pem"), "no PEM at all\n").unwrap();
+    let cases = [
+        ("none.pem", "server.key", "cannot read "),
+        ("empty.pem", "server.key", "empty.pem has no certificate"),
+        ("server.pem", "empty.pem", "empty.pem has no private key"),
+        (
+            "server.pem",
+            other_key,
+            "server.key is not the one of the certificate in ",
+        ),
+    ];
+    for (certificate, key, expected) in cases {
+        let text = format!(
+            "listen_tls = [\"127.0.0.1:0\"]\ntls_certificate_file = \"{certificate}\"\ntls_key_file = \"{key}\"\n\
+             [[apps]]\nid = 1\nsecret_key = \"k\"\n"
+        );
+        let problems = problems(&text);
+        assert!(
+            problems[0].starts_with("line 2: ") && problems[0].contains(expected),
+            "{problems:?}"
+        );
+    }
+}
+
+#[test]
+fn a_server_may_listen_with_tls_alone() {
+    let text = "listen = []\nlisten_tls = [\"0.0.0.0:1\"]\ntls_certificate_file = \"server.pem\"\n\
+                tls_key_file = \"server.key\"\n[[apps]]\nid = 1\nsecret_key = \"k\"\n";
+    let config = parsed(text);
+    assert!(config.node.listen.is_empty());
+    assert!(
+        summary(Path::new("f"), &config).starts_with("f: ok; listens on 0.0.0.0:1 with TLS; "),
+        "and no need of --insecure"
+    );
 }

@@ -100,6 +100,7 @@ impl Server {
         let first = server.stdout_line();
         let address = first
             .strip_prefix("listening on tim://")
+            .or_else(|| first.strip_prefix("listening on tims://"))
             .unwrap_or_else(|| panic!("first line: {first}"));
         server.address = address.parse().expect("IP:PORT");
         server
@@ -177,18 +178,41 @@ fn lines<R: std::io::BufRead + Send + 'static>(reader: R) -> Receiver<String> {
 
 /// A connection of raw bytes.
 pub struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Wire>,
     read: BytesMut,
     request_id: u64,
 }
 
+/// Bytes both ways.
+trait Wire: std::io::Read + std::io::Write + Send {}
+
+impl<T: std::io::Read + std::io::Write + Send> Wire for T {}
+
 impl Client {
+    /// The same over TLS, if `config` trusts the server.
+    pub fn connect_tls(
+        address: SocketAddr,
+        config: std::sync::Arc<rustls::ClientConfig>,
+    ) -> std::io::Result<Client> {
+        let stream = TcpStream::connect(address).expect("it listens");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        let name = address.ip().into();
+        let tls = rustls::ClientConnection::new(config, name).expect("a sound configuration");
+        let mut stream = rustls::StreamOwned::new(tls, stream);
+        stream.write_all(PREFACE)?;
+        Ok(Client {
+            stream: Box::new(stream),
+            read: BytesMut::new(),
+            request_id: 0,
+        })
+    }
+
     pub fn connect(address: SocketAddr) -> Client {
         let mut stream = TcpStream::connect(address).expect("it listens");
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
         stream.write_all(PREFACE).expect("written");
         Client {
-            stream,
+            stream: Box::new(stream),
             read: BytesMut::new(),
             request_id: 0,
         }
@@ -265,7 +289,14 @@ impl Client {
             match self.stream.read(&mut chunk) {
                 Ok(0) => return None,
                 Ok(length) => self.read.extend_from_slice(&chunk[..length]),
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::UnexpectedEof
+                    ) =>
+                {
+                    return None;
+                }
                 Err(error) => panic!("nothing came: {error}"),
             }
         }

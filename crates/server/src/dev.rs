@@ -48,6 +48,7 @@ pub fn config() -> Result<Config, Failure> {
         webhooks: BTreeMap::new(),
         apps: vec![app],
         admin_listen: AdminListen::Default,
+        admin_tls: false,
         rest_rate: RATE_DEFAULT,
         log: LogConfig::default(),
     })

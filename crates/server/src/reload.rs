@@ -152,6 +152,9 @@ fn waiting(current: &Config, new: &Config) -> Vec<String> {
     if current.admin_address() != new.admin_address() {
         waiting.push("admin_listen".to_owned());
     }
+    if current.admin_tls != new.admin_tls {
+        waiting.push("admin_tls".to_owned());
+    }
     if current.rest_rate != new.rest_rate {
         waiting.push("rest_calls_per_second_max".to_owned());
     }

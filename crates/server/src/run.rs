@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use presence_node::{BackendHandle, Node};
+use presence_node::{BackendHandle, Node, ServerTls};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -27,7 +27,9 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
     let admin_address = config.admin_address();
     if !options.insecure {
         refuse_beyond_loopback(&config.node.listen)?;
-        refuse_beyond_loopback(admin_address.as_slice())?;
+        if !config.admin_tls {
+            refuse_beyond_loopback(admin_address.as_slice())?;
+        }
     }
     refuse_the_examples_key(&config)?;
     logs::start(config.log);
@@ -55,12 +57,18 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
         .map(|address| format!("tims://{address}"));
     let gateways: Vec<String> = plain.chain(encrypted).collect();
     let live = Arc::new(Live::new(config.node.clone(), &apps, &config.administrators));
+    let tls = config
+        .node
+        .tls
+        .as_ref()
+        .filter(|_| config.admin_tls)
+        .map(ServerTls::config);
     let http = admin_address
         .map(|address| {
             let admin = node.admin().to_async();
             let (live, gateways) = (Arc::clone(&live), gateways.clone());
             let service = Service::new(admin, live, &config.node, gateways, config.rest_rate);
-            HttpServer::start(address, Arc::new(service)).map_err(|error| {
+            HttpServer::start(address, tls.clone(), Arc::new(service)).map_err(|error| {
                 Failure::Runtime(format!("cannot serve administrators on {address}: {error}"))
             })
         })
@@ -71,9 +79,9 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
         tracing::info!(address, "listening");
     }
     if let Some(http) = &http {
-        let address = http.address();
-        say(&format!("administration at http://{address}"));
-        tracing::info!(%address, "administration");
+        let url = http.url();
+        say(&format!("administration at {url}"));
+        tracing::info!(url, "administration");
     }
     if let (Source::Dev, [app]) = (&options.source, config.apps.as_slice()) {
         say(&dev::greeting(app, http.is_some()));
@@ -158,7 +166,7 @@ fn refuse_beyond_loopback(listen: &[SocketAddr]) -> Result<(), Failure> {
         None => Ok(()),
         Some(address) => Err(Failure::Configuration(format!(
             "{address} can be reached from other machines, and connections to it are not encrypted: UserSigs and statuses could \
-             be read on the way. Use listen_tls for clients elsewhere, listen on 127.0.0.1 or [::1] behind a proxy that \
+             be read on the way. Use listen_tls for clients elsewhere and admin_tls for administrators, listen on 127.0.0.1 or [::1] behind a proxy that \
              encrypts, or say --insecure if that is what you want"
         ))),
     }

@@ -50,6 +50,8 @@ pub struct Config {
     pub webhooks: Targets,
     /// Where they are served.
     pub admin_listen: AdminListen,
+    /// Whether they are served with TLS, by the certificate that clients see.
+    pub admin_tls: bool,
     /// Calls a second that an app's administrators may make of each operation; 0: no limit.
     pub rest_rate: u32,
     /// The logs.
@@ -158,7 +160,7 @@ pub const TOP_KEYS: &[Key] = &[
         takes: "a path, from the folder of this file",
         default: "none",
         rule: "",
-        about: "The certificate for `listen_tls`, followed by those that it was issued with (PEM). It names the host that clients connect to. Read again by a reload.",
+        about: "The certificate for `listen_tls` and `admin_tls`, followed by those that it was issued with (PEM). It names the host that clients connect to. Read again by a reload.",
     },
     Key {
         key: "tls_key_file",
@@ -172,7 +174,14 @@ pub const TOP_KEYS: &[Key] = &[
         takes: "\"IP:PORT\" or \"off\"",
         default: "`\"127.0.0.1:7789\"` if an app has administrators, else `\"off\"`",
         rule: "",
-        about: "Where to serve administrators: REST over HTTP ([REST.md](REST.md)). Port 0: any free port. An address other than loopback needs `--insecure`.",
+        about: "Where to serve administrators: REST over HTTP ([REST.md](REST.md)). Port 0: any free port. An address other than loopback needs `admin_tls`, or `--insecure`.",
+    },
+    Key {
+        key: "admin_tls",
+        takes: "true or false",
+        default: "`false`",
+        rule: "",
+        about: "Serve administrators with TLS 1.3 (https), by the certificate of `tls_certificate_file`.",
     },
     Key {
         key: "rest_calls_per_second_max",
@@ -294,6 +303,7 @@ impl Reader<'_> {
         let mut log = LogConfig::default();
         let mut apps = None;
         let mut admin_listen = AdminListen::Default;
+        let mut admin_tls = false;
         let mut rest_rate = RATE_DEFAULT;
         let mut data_dir = None;
         let mut certificate_file = None;
@@ -310,6 +320,13 @@ impl Reader<'_> {
                         .word(value, "admin_listen", AdminListen::TAKES)
                         .unwrap_or(admin_listen)
                 }
+                "admin_tls" => match value.get_ref().as_bool() {
+                    Some(on) => admin_tls = on,
+                    None => {
+                        let text = format!("admin_tls takes true or false, not {}", kind(value.get_ref()));
+                        self.problem(value.span().start, text);
+                    }
+                },
                 "rest_calls_per_second_max" => rest_rate = self.rate(value).unwrap_or(rest_rate),
                 "data_dir" => data_dir = self.path(value, "data_dir", folder).map(|at| at.path),
                 "log_level" => log.level = self.word(value, "log_level", Level::TAKES).unwrap_or(log.level),
@@ -331,7 +348,16 @@ impl Reader<'_> {
         {
             self.problem(listen.span().start, "listen names no address");
         }
-        node.tls = self.certificate(document, &node, certificate_file, key_file);
+        node.tls = {
+            let wanted = [
+                ("listen_tls", !node.listen_tls.is_empty()),
+                ("admin_tls", admin_tls),
+            ]
+            .into_iter()
+            .find(|(_, wanted)| *wanted)
+            .map(|(setting, _)| setting);
+            self.certificate(document, wanted, certificate_file, key_file)
+        };
         let mut apps = match apps {
             Some(value) => self.apps(value, &node, folder),
             None => {
@@ -357,6 +383,7 @@ impl Reader<'_> {
             administrators,
             webhooks,
             admin_listen,
+            admin_tls,
             rest_rate,
             log,
         }
@@ -406,24 +433,24 @@ impl Reader<'_> {
         })
     }
 
-    /// The certificate of `listen_tls`. Read at once, so that whatever is wrong with it is known before anything changes.
+    /// The certificate that the setting `wanted` needs, if any does. Read at once, so that whatever is wrong with it is known before anything changes.
     fn certificate(
         &mut self,
         document: &DeTable<'_>,
-        node: &NodeConfig,
+        wanted: Option<&str>,
         certificate: Option<Place>,
         key: Option<Place>,
     ) -> Option<ServerTls> {
-        let at_listen = document.get("listen_tls").map_or(0, |value| value.span().start);
-        match (certificate, key) {
-            (None, None) if node.listen_tls.is_empty() => None,
-            (Some(place), _) | (_, Some(place)) if node.listen_tls.is_empty() => {
+        let Some(wanted) = wanted else {
+            if let Some(place) = certificate.or(key) {
                 self.problem(
                     place.at,
-                    "a certificate and its key are for listen_tls, which names no address",
+                    "a certificate and its key are for listen_tls, which names no address, or admin_tls, which is not true",
                 );
-                None
             }
+            return None;
+        };
+        match (certificate, key) {
             (Some(certificate), Some(key)) => match ServerTls::load(&certificate.path, &key.path) {
                 Ok(tls) => Some(tls),
                 Err(error) => {
@@ -432,9 +459,10 @@ impl Reader<'_> {
                 }
             },
             _ => {
+                let at = document.get(wanted).map_or(0, |value| value.span().start);
                 self.problem(
-                    at_listen,
-                    "listen_tls needs tls_certificate_file and tls_key_file",
+                    at,
+                    format!("{wanted} needs tls_certificate_file and tls_key_file"),
                 );
                 None
             }

@@ -20,6 +20,7 @@ listen_tls = ["0.0.0.0:4"]
 tls_certificate_file = "server.pem"
 tls_key_file = "server.key"
 admin_listen = "127.0.0.1:3"
+admin_tls = true
 rest_calls_per_second_max = 23
 log_level = "debug"
 log_format = "json"
@@ -127,6 +128,7 @@ fn every_setting_arrives() {
         AdminListen::At("127.0.0.1:3".parse().unwrap())
     );
     assert_eq!(config.admin_address(), Some("127.0.0.1:3".parse().unwrap()));
+    assert!(config.admin_tls);
     assert_eq!(config.rest_rate, 23);
     assert_eq!(
         config.administrators,
@@ -353,6 +355,14 @@ fn each_mistake_is_named_with_its_line() {
         ),
         (format!("listen = []\n{APP}"), "line 1: listen names no address"),
         (
+            format!("\nadmin_tls = true\n{APP}"),
+            "line 2: admin_tls needs tls_certificate_file and tls_key_file",
+        ),
+        (
+            format!("admin_tls = \"yes\"\n{APP}"),
+            "line 1: admin_tls takes true or false, not a text",
+        ),
+        (
             format!("\nlisten_tls = [\"127.0.0.1:1\"]\n{APP}"),
             "line 2: listen_tls needs tls_certificate_file and tls_key_file",
         ),
@@ -362,7 +372,7 @@ fn each_mistake_is_named_with_its_line() {
         ),
         (
             format!("\ntls_key_file = \"server.key\"\n{APP}"),
-            "line 2: a certificate and its key are for listen_tls, which names no address",
+            "line 2: a certificate and its key are for listen_tls, which names no address, or admin_tls, which is not true",
         ),
         (
             format!("tls_key_file = 1\n{APP}"),

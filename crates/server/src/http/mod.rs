@@ -19,10 +19,13 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
 use self::limits::Connections;
 use crate::service::Service;
@@ -47,14 +50,18 @@ const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
 
 /// A running listener. Dropped, it ends on its own.
 pub struct HttpServer {
-    address: SocketAddr,
+    url: String,
     stop: watch::Sender<bool>,
     thread: JoinHandle<()>,
 }
 
 impl HttpServer {
-    /// Listens on `address` and answers from a thread of its own.
-    pub fn start(address: SocketAddr, service: Arc<Service>) -> io::Result<HttpServer> {
+    /// Listens on `address` and answers from a thread of its own; with TLS if it is given what that takes.
+    pub fn start(
+        address: SocketAddr,
+        tls: Option<Arc<ServerConfig>>,
+        service: Arc<Service>,
+    ) -> io::Result<HttpServer> {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -63,23 +70,25 @@ impl HttpServer {
             .enable_time()
             .build()?;
         let (stop, stopped) = watch::channel(false);
+        let acceptor = tls.map(TlsAcceptor::from);
+        let scheme = if acceptor.is_some() { "https" } else { "http" };
         let thread = std::thread::Builder::new()
             .name("tim-http".to_owned())
             .spawn(move || {
-                if let Err(error) = runtime.block_on(listen(listener, service, stopped)) {
+                if let Err(error) = runtime.block_on(listen(listener, acceptor, service, stopped)) {
                     tracing::error!(%error, "administration is not available");
                 }
             })?;
         Ok(HttpServer {
-            address,
+            url: format!("{scheme}://{address}"),
             stop,
             thread,
         })
     }
 
-    /// Where it listens, its port resolved.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Where it is served, its port resolved: `http://127.0.0.1:7789`, or `https:`.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Takes no more connections, lets requests under way end within [`FAREWELL`], and ends.
@@ -93,6 +102,7 @@ impl HttpServer {
 
 async fn listen(
     listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
     service: Arc<Service>,
     mut stopped: watch::Receiver<bool>,
 ) -> io::Result<()> {
@@ -106,9 +116,9 @@ async fn listen(
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => match connections.admit(peer.ip()) {
                     Some(admitted) => {
-                        let (service, stopped) = (Arc::clone(&service), stopped.clone());
+                        let (acceptor, service, stopped) = (acceptor.clone(), Arc::clone(&service), stopped.clone());
                         serving.spawn(async move {
-                            serve(stream, peer.ip(), service, stopped).await;
+                            welcome(stream, acceptor, peer.ip(), service, stopped).await;
                             drop(admitted);
                         });
                     }
@@ -127,9 +137,36 @@ async fn listen(
     Ok(())
 }
 
-async fn serve(stream: TcpStream, peer: IpAddr, service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
+/// The whole life of a connection, from the handshake on where there is one.
+async fn welcome(
+    stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+    peer: IpAddr,
+    service: Arc<Service>,
+    mut stopped: watch::Receiver<bool>,
+) {
     // Answers are small; one that fails costs only latency.
     let _ = stream.set_nodelay(true);
+    let Some(acceptor) = acceptor else {
+        return serve(stream, peer, service, stopped).await;
+    };
+    let shaken = tokio::select! {
+        shaken = timeout(HEAD_TIMEOUT, acceptor.accept(stream)) => shaken,
+        _ = stopped.changed() => return,
+    };
+    match shaken {
+        Ok(Ok(stream)) => serve(stream, peer, service, stopped).await,
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
+        Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+    }
+}
+
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    peer: IpAddr,
+    service: Arc<Service>,
+    mut stopped: watch::Receiver<bool>,
+) {
     let answer = service_fn(|request| {
         let service = Arc::clone(&service);
         async move { Ok::<_, std::convert::Infallible>(routes::answer(&service, peer, request).await) }

@@ -1,5 +1,8 @@
 //! Plan and switches while the server runs (R7.2–R7.6).
 
+use std::io::Write as _;
+use std::net::TcpStream;
+
 use crate::{World, await_push, query, set_custom, subscribe};
 
 /// R7.3, R7.6.
@@ -106,6 +109,9 @@ fn what_administrators_did_outlives_a_restart() {
     );
     assert_eq!(world.admin.v1("DELETE", "/accounts/dave", "").status, 204);
 
+    // A request that never ends does not hold up the stop.
+    let mut half = TcpStream::connect(world.admin.address).expect("it listens");
+    half.write_all(b"GET /v1/app HTTP/1.1\r\n").expect("written");
     world.restart();
     let settings = world.admin.v1("GET", "/app", "").body["settings"].clone();
     assert_eq!(

@@ -69,7 +69,7 @@ pub fn raw(address: SocketAddr, bytes: &[u8]) -> String {
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
         Err(error) => panic!("no answer: {error}"),
     }
-    String::from_utf8(text).expect("UTF-8")
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// Reads an answer whose connection was closed after it.

@@ -6,6 +6,7 @@ mod http;
 #[path = "../support/mod.rs"]
 #[allow(dead_code)] // each test program uses a part of it
 mod support;
+mod tls;
 mod v1;
 mod v4;
 

@@ -15,7 +15,7 @@ pub(crate) trait Keyed {
 
 /// See the module. At most one value a user.
 pub(crate) struct KeyedSlab<T> {
-    values: Slab<Box<T>>,
+    values: Slab<T>,
     places: HashTable<Entry>,
     /// Keyed anew in each process: users choose their names.
     hasher: RandomState,
@@ -48,7 +48,7 @@ impl<T: Keyed> KeyedSlab<T> {
     pub(crate) fn insert(&mut self, value: T) -> Id {
         let hash = self.hasher.hash_one(value.key());
         debug_assert!(self.id_of(value.key()).is_none(), "at most one value a user");
-        let id = self.values.insert(Box::new(value));
+        let id = self.values.insert(value);
         let (values, hasher) = (&self.values, &self.hasher);
         let entry = Entry {
             mark: mark_of(hash),
@@ -128,16 +128,16 @@ impl<T: Keyed> KeyedSlab<T> {
     }
 
     pub(crate) fn get(&self, id: Id) -> Option<&T> {
-        self.values.get(id).map(Box::as_ref)
+        self.values.get(id)
     }
 
     pub(crate) fn get_mut(&mut self, id: Id) -> Option<&mut T> {
-        self.values.get_mut(id).map(Box::as_mut)
+        self.values.get_mut(id)
     }
 
     /// The value at a place, if it is in use.
     pub(crate) fn at(&self, place: u32) -> Option<&T> {
-        self.values.at(place).map(Box::as_ref)
+        self.values.at(place)
     }
 
     /// The id of a place that is known to be in use.
@@ -151,12 +151,12 @@ impl<T: Keyed> KeyedSlab<T> {
         if let Ok(entry) = self.places.find_entry(hash, |entry| entry.place == id.place()) {
             entry.remove();
         }
-        Some(*value)
+        Some(value)
     }
 
     /// All, by place.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Id, &T)> + '_ {
-        self.values.iter().map(|(id, value)| (id, value.as_ref()))
+        self.values.iter()
     }
 
     /// Places that were ever in use: every value is at one below.

@@ -28,50 +28,66 @@ impl Id {
     }
 }
 
-struct Place<T> {
-    generation: u32,
-    value: Option<T>,
+/// Places that are made at one time. A value never moves, and what is not at hand yet costs nothing.
+const CHUNK_PLACES: usize = 64;
+
+/// Places that stand together. How often each was given out stands apart, so that values lie side by side.
+struct Chunk<T> {
+    generations: [u32; CHUNK_PLACES],
+    values: Box<[Option<T>]>,
 }
 
 /// See the module.
 pub(crate) struct Slab<T> {
-    places: Vec<Place<T>>,
+    chunks: Vec<Chunk<T>>,
+    /// Below this, places were given out before.
+    places: u32,
     free: Vec<u32>,
 }
 
 impl<T> Slab<T> {
     pub(crate) fn new() -> Slab<T> {
         Slab {
-            places: Vec::new(),
+            chunks: Vec::new(),
+            places: 0,
             free: Vec::new(),
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.places.len() - self.free.len()
+        self.places as usize - self.free.len()
     }
 
-    /// Places that were ever in use.
+    /// Places that were given out, those in use and those that are free.
     pub(crate) fn places_len(&self) -> u32 {
-        u32::try_from(self.places.len()).unwrap_or(u32::MAX)
+        self.places
     }
 
     /// Puts in what `make` makes of its own id.
     pub(crate) fn insert_with(&mut self, make: impl FnOnce(Id) -> T) -> Id {
-        let place = self.free.pop().unwrap_or_else(|| {
-            self.places.push(Place {
-                generation: 0,
-                value: None,
-            });
-            u32::try_from(self.places.len() - 1).expect("fewer than 2^32 places fit in memory")
-        });
-        let slot = &mut self.places[place as usize];
+        let place = self.free.pop().unwrap_or_else(|| self.new_place());
+        let (chunk, index) = split(place);
+        let chunk = &mut self.chunks[chunk];
         let id = Id {
             place,
-            generation: slot.generation,
+            generation: chunk.generations[index],
         };
-        slot.value = Some(make(id));
+        chunk.values[index] = Some(make(id));
         id
+    }
+
+    fn new_place(&mut self) -> u32 {
+        let place = self.places;
+        self.places = place
+            .checked_add(1)
+            .expect("fewer than 2^32 places fit in memory");
+        if split(place).0 == self.chunks.len() {
+            self.chunks.push(Chunk {
+                generations: [0; CHUNK_PLACES],
+                values: std::iter::repeat_with(|| None).take(CHUNK_PLACES).collect(),
+            });
+        }
+        place
     }
 
     pub(crate) fn insert(&mut self, value: T) -> Id {
@@ -79,50 +95,69 @@ impl<T> Slab<T> {
     }
 
     pub(crate) fn get(&self, id: Id) -> Option<&T> {
-        let slot = self.places.get(id.place as usize)?;
-        slot.value.as_ref().filter(|_| slot.generation == id.generation)
+        let (chunk, index) = split(id.place);
+        let chunk = self.chunks.get(chunk)?;
+        if chunk.generations[index] != id.generation {
+            return None;
+        }
+        chunk.values[index].as_ref()
     }
 
     pub(crate) fn get_mut(&mut self, id: Id) -> Option<&mut T> {
-        let slot = self.places.get_mut(id.place as usize)?;
-        slot.value.as_mut().filter(|_| slot.generation == id.generation)
+        let (chunk, index) = split(id.place);
+        let chunk = self.chunks.get_mut(chunk)?;
+        if chunk.generations[index] != id.generation {
+            return None;
+        }
+        chunk.values[index].as_mut()
     }
 
     /// Who lives at `place` now.
     pub(crate) fn at(&self, place: u32) -> Option<&T> {
-        self.places.get(place as usize)?.value.as_ref()
+        let (chunk, index) = split(place);
+        self.chunks.get(chunk)?.values[index].as_ref()
     }
 
     /// The id of who lives at `place` now.
     pub(crate) fn id_at(&self, place: u32) -> Option<Id> {
-        let slot = self.places.get(place as usize)?;
-        slot.value.as_ref().map(|_| Id {
+        let (chunk, index) = split(place);
+        let chunk = self.chunks.get(chunk)?;
+        chunk.values[index].as_ref().map(|_| Id {
             place,
-            generation: slot.generation,
+            generation: chunk.generations[index],
         })
     }
 
     pub(crate) fn remove(&mut self, id: Id) -> Option<T> {
-        let slot = self.places.get_mut(id.place as usize)?;
-        if slot.generation != id.generation {
+        let (chunk, index) = split(id.place);
+        let chunk = self.chunks.get_mut(chunk)?;
+        if chunk.generations[index] != id.generation {
             return None;
         }
-        let value = slot.value.take()?;
-        slot.generation = slot.generation.wrapping_add(1);
+        let value = chunk.values[index].take()?;
+        chunk.generations[index] = id.generation.wrapping_add(1);
         self.free.push(id.place);
         Some(value)
     }
 
     /// Those in use, by place.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Id, &T)> + '_ {
-        self.places.iter().enumerate().filter_map(|(place, slot)| {
-            let id = Id {
-                place: place as u32,
-                generation: slot.generation,
-            };
-            slot.value.as_ref().map(|value| (id, value))
+        self.chunks.iter().enumerate().flat_map(|(number, chunk)| {
+            let places = chunk.generations.iter().zip(&chunk.values).enumerate();
+            places.filter_map(move |(index, (generation, value))| {
+                let id = Id {
+                    place: (number * CHUNK_PLACES + index) as u32,
+                    generation: *generation,
+                };
+                value.as_ref().map(|value| (id, value))
+            })
         })
     }
+}
+
+/// The chunk of a place, and where it is there.
+fn split(place: u32) -> (usize, usize) {
+    (place as usize / CHUNK_PLACES, place as usize % CHUNK_PLACES)
 }
 
 #[cfg(test)]
@@ -141,5 +176,29 @@ mod tests {
         assert_eq!(slab.get(Id::from_bits(second.to_bits())), Some(&"second"));
         assert_eq!(slab.len(), 1);
         assert_eq!(slab.iter().collect::<Vec<_>>(), vec![(second, &"second")]);
+    }
+
+    #[test]
+    fn places_of_several_chunks_are_told_apart_and_used_again() {
+        let mut slab = Slab::new();
+        let count = 3 * CHUNK_PLACES + 1;
+        let ids: Vec<Id> = (0..count).map(|number| slab.insert(number)).collect();
+        assert!(
+            slab.iter()
+                .eq(ids.iter().copied().zip(&(0..count).collect::<Vec<_>>()))
+        );
+        for id in ids.iter().step_by(2) {
+            slab.remove(*id);
+        }
+        assert_eq!(slab.len(), count / 2);
+        for (number, id) in ids.iter().enumerate() {
+            assert_eq!(slab.get(*id), (number % 2 == 1).then_some(&number));
+            assert_eq!(slab.at(id.place), slab.get(*id));
+        }
+        assert!(
+            (0..count).map(|number| slab.insert(number).place).max() < Some((count + count / 2 + 1) as u32)
+        );
+        assert_eq!(slab.at(u32::MAX), None);
+        assert_eq!(slab.get(Id::from_bits(u64::MAX)), None);
     }
 }

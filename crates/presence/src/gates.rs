@@ -137,7 +137,8 @@ impl Call {
 /// many ids costs no more than a call of the limit and a look at each.
 fn different<'a>(ids: &[&'a str], ids_max: usize) -> Result<Vec<&'a str>, Refusal> {
     let expected = ids.len().min(ids_max);
-    let mut seen = HashSet::with_capacity(expected);
+    // A quick hash is safe here: however ids are chosen to collide, there are at most `ids_max` of them.
+    let mut seen = HashSet::with_capacity_and_hasher(expected, foldhash::fast::RandomState::default());
     let mut different = Vec::with_capacity(expected);
     for id in ids {
         if !seen.insert(*id) {

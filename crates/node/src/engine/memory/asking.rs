@@ -108,7 +108,7 @@ impl MemoryEngine {
         let mut snapshots = Vec::with_capacity(users.len());
         let reach = |record: &Record| {
             let text = record.user.presence().custom.as_str();
-            text.bytes().next().unwrap_or(0) ^ record.user.platforms() as u8
+            text.bytes().next().unwrap_or(0)
         };
         let lift = self.lift;
         self.records.of_each(keys(), reach, |record| {

@@ -264,14 +264,8 @@ impl MemoryEngine {
                     }
                     let generation = user.presence().version.max(self.lift);
                     let status = user.presence().status;
-                    self.records.insert(Record {
-                        key,
-                        user,
-                        list: SubscriptionList::new(generation.0),
-                        friends: Box::default(),
-                        deadline: NEVER,
-                        marks: Parts::NONE,
-                    });
+                    let list = SubscriptionList::new(generation.0);
+                    self.records.insert(Record::new(key, user, list));
                     self.count_status(key.app, None, Some(status));
                     self.arm(key);
                 }

@@ -51,8 +51,13 @@ pub fn floor_at(start: Wall) -> Version {
 /// A deadline that does not come.
 const NEVER: Mono = Mono(u64::MAX);
 
+/// What an answer about the user reads (R4.4) stands first, in two neighbouring cache lines, which come from memory
+/// together: of a query of 500 users, memory is what takes the time. A record is as long as four lines.
+#[repr(C, align(128))]
 struct Record {
     key: UserKey,
+    /// Bits of the platforms online, as the last step left them: an answer need not reach the devices for them.
+    platforms: u32,
     user: User,
     list: SubscriptionList,
     friends: Box<[UserId]>,
@@ -63,6 +68,18 @@ struct Record {
 }
 
 impl Record {
+    fn new(key: UserKey, user: User, list: SubscriptionList) -> Record {
+        Record {
+            key,
+            platforms: user.platforms(),
+            user,
+            list,
+            friends: Box::default(),
+            deadline: NEVER,
+            marks: Parts::NONE,
+        }
+    }
+
     fn next_deadline(&self) -> Mono {
         let deadlines = [self.user.next_deadline(), self.list.next_deadline()];
         deadlines.into_iter().flatten().fold(NEVER, Mono::min)
@@ -73,7 +90,7 @@ impl Record {
         Snapshot {
             presence: shown(self.user.presence(), lift),
             kept_version: self.user.presence().version,
-            platforms: self.user.platforms(),
+            platforms: self.platforms,
         }
     }
 
@@ -194,14 +211,7 @@ impl MemoryEngine {
             None => User::registered(context),
         };
         let presence = user.presence().clone();
-        let record = Record {
-            key,
-            user,
-            list: SubscriptionList::new(presence.version.0),
-            friends: Box::default(),
-            deadline: NEVER,
-            marks: Parts::NONE,
-        };
+        let record = Record::new(key, user, SubscriptionList::new(presence.version.0));
         let id = self.records.insert(record);
         self.mark(id, Parts::USER, at);
         self.count_status(key.app, None, Some(presence.status));
@@ -269,6 +279,7 @@ impl MemoryEngine {
         let status_before = record.user.presence().status;
         let list_before = record.list_state();
         let (result, changed) = step(record, context);
+        record.platforms = record.user.platforms();
         // R5.8. Also when nothing changed: a subscribe may have been on its way when its user's last connection went.
         if record.user.presence().status == Status::Online {
             record.list.owner_online();

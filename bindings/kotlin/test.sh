@@ -13,10 +13,16 @@ done
 case $what in
 package)
     "$here/native/build.sh" "$profile/libtim_presence.a" "$build/native"
+    rm -rf "$build/surefire-reports"
     mvn -q -B -f "$here/pom.xml" -Dtim.build="$build" package \
         org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$build/lib"
-    # Whatever else happens, no test was left out.
-    cat "$build"/surefire-reports/*.txt
+    # A class whose tests did not run, because it was not compiled, for one, would be missed by nobody else.
+    for class in "$here"/src/test/*/tim/presence/*Test.*; do
+        class=$(basename "$class")
+        cat "$build/surefire-reports/tim.presence.${class%.*}.txt" || { echo "the tests of $class did not run" >&2; exit 1; }
+    done
+    # What -Xcheck:jni finds is printed past Maven, which keeps it.
+    ! grep -h 'WARNING in native\|WARNING: JNI' "$build"/surefire-reports/*.dumpstream 2>/dev/null || { echo "the shim uses JNI in a wrong way" >&2; exit 1; }
     ;;
 alignment)
     mkdir -p "$build/unpacked"

@@ -29,6 +29,8 @@ public struct ClientOptions: Sendable, Encodable {
     public var backoffBaseMilliseconds: Int?
     /// Bound of any wait before reconnecting, in milliseconds.
     public var backoffMaxMilliseconds: Int?
+    /// Options by the names of docs/C_API.md that have no property here, such as those of a newer library. Values are JSON.
+    public var others: [String: String] = [:]
     /// All such clients of the process share one thread of the library, which does nothing but hand events on.
     private let delivery = "shared"
 
@@ -53,6 +55,12 @@ public struct ClientOptions: Sendable, Encodable {
     }
 
     func json() throws -> String {
-        String(decoding: try JSONEncoder().encode(self), as: UTF8.self)
+        let encoder = JSONEncoder()
+        var json = String(decoding: try encoder.encode(self), as: UTF8.self)
+        for (name, value) in others.sorted(by: { $0.key < $1.key }) {
+            let name = String(decoding: try encoder.encode(name), as: UTF8.self)
+            json = "\(json.dropLast()), \(name): \(value)}"
+        }
+        return json
     }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import XCTest
 
 @testable import TimPresence
@@ -75,11 +76,25 @@ final class ClientTests: XCTestCase {
 
     func testOptionsReachTheLibraryAndWrongOnesAreRefusedByName() async throws {
         let server = try EmbeddedServer()
+        var folder = ""
         _ = try server.client {
             $0.platform = "a \"quoted\" \\ thing"
-            $0.loginTimeoutMilliseconds = 5_000
+            $0.dataDirectory = NSTemporaryDirectory() + "tim-presence-swift-\(UUID().uuidString)"
+            $0.queueMax = 10
             $0.restoreSubscriptions = false
+            $0.loginTimeoutMilliseconds = 5_001
+            $0.requestTimeoutMilliseconds = 5_002
+            $0.disconnectedWaitMilliseconds = 5_003
+            $0.connectTimeoutMilliseconds = 5_004
+            $0.logoutTimeoutMilliseconds = 5_005
+            $0.backoffBaseMilliseconds = 506
+            $0.backoffMaxMilliseconds = 5_007
+            folder = $0.dataDirectory ?? ""
         }
+        XCTAssertTrue(FileManager.default.fileExists(atPath: folder))
+        try FileManager.default.removeItem(atPath: folder)
+        let unknown = await refused(-5, .usage) { _ = try server.client { $0.others["no_such_option"] = "1" } }
+        XCTAssertTrue(unknown?.message.contains("no_such_option") ?? false, unknown?.message ?? "")
         let queue = await refused(-5, .usage) { _ = try server.client { $0.queueMax = 0 } }
         XCTAssertTrue(queue?.message.contains("queue_max") ?? false, queue?.message ?? "")
         await refused(-5, .usage) { _ = try PresenceClient(server: "nonsense", sdkAppID: app) }

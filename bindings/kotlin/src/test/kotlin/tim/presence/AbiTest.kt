@@ -1,6 +1,7 @@
 package tim.presence
 
 import java.io.File
+import kotlin.io.path.createTempDirectory
 import kotlin.test.assertEquals
 import kotlin.test.assertTrue
 import org.junit.jupiter.api.Test
@@ -45,8 +46,9 @@ class AbiTest {
 
     @Test
     fun `nothing of the unpacked library is left behind`() {
-        PresenceClient.libraryVersion
-        val left = File(System.getProperty("java.io.tmpdir")).listFiles { file -> file.name.startsWith("tim-presence-") && File(file, "libtim_presence_jni.so").exists() }
-        assertEquals(emptyList(), left.orEmpty().toList())
+        val folder = createTempDirectory("tim-presence-test-").toFile()
+        assertEquals("going\n", runProgram("tim.presence.EndsWithoutClosing", "-Djava.io.tmpdir=$folder"))
+        assertEquals(emptyList(), folder.list().orEmpty().filter { "presence" in it })
+        folder.deleteRecursively()
     }
 }

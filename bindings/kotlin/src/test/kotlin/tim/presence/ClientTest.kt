@@ -1,5 +1,6 @@
 package tim.presence
 
+import kotlin.io.path.createTempDirectory
 import kotlin.test.assertEquals
 import kotlin.test.assertFalse
 import kotlin.test.assertNull
@@ -93,12 +94,22 @@ class ClientTest {
     @Test
     fun `options reach the library, and those it does not know are refused by name`() {
         EmbeddedServer().use { server ->
+            val folder = createTempDirectory("tim-presence-test-").toFile()
             server.client {
                 platform = "a \"quoted\" \\ thing"
-                loginTimeoutMs = 5_000
+                dataDir = folder.path
+                queueMax = 10
                 restoreSubscriptions = false
-                others["queue_max"] = "10"
+                loginTimeoutMs = 5_001
+                requestTimeoutMs = 5_002
+                disconnectedWaitMs = 5_003
+                connectTimeoutMs = 5_004
+                logoutTimeoutMs = 5_005
+                backoffBaseMs = 506
+                backoffMaxMs = 5_007
             }.close()
+            assertTrue(folder.list().orEmpty().isNotEmpty())
+            folder.deleteRecursively()
             val unknown = refusedWith<PresenceUsageException>(-5) { server.client { others["no_such_option"] = "1" } }
             assertTrue("no_such_option" in unknown.message.orEmpty(), unknown.message)
             refusedWith<PresenceUsageException>(-5) { server.client { queueMax = 0 } }

@@ -1,5 +1,7 @@
 package tim.presence
 
+import java.io.File
+import java.util.concurrent.TimeUnit
 import kotlin.test.fail
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.CoroutineStart
@@ -47,4 +49,16 @@ internal inline fun <reified E : PresenceException> refusedWith(code: Int, block
     }
     if (thrown.code != code || thrown.javaClass != E::class.java) fail("expected $code of ${E::class.java}, got ${thrown.javaClass}: ${thrown.message}", thrown)
     return thrown as E
+}
+
+/** What a program of the tests prints, in a process of its own, and how it ended unless that was well. */
+internal fun runProgram(main: String, vararg options: String): String {
+    val java = File(System.getProperty("java.home"), "bin/java").path
+    val classes = System.getProperty("java.class.path")
+    val process = ProcessBuilder(java, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx64m", *options, "-cp", classes, main)
+        .redirectErrorStream(true).start()
+    val said = process.inputStream.bufferedReader().readText()
+    if (!process.waitFor(DEADLINE_MS, TimeUnit.MILLISECONDS)) process.destroyForcibly()
+    val code = process.waitFor()
+    return if (code == 0) said else "$said (ended with $code)"
 }

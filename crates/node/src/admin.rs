@@ -33,6 +33,8 @@ pub(crate) enum Order {
         done: oneshot::Sender<Answer>,
     },
     Measure(oneshot::Sender<LoopStatistics>),
+    /// Answered when no connection is left.
+    Drain(oneshot::Sender<Answer>),
     Stop(oneshot::Sender<Answer>),
 }
 
@@ -265,6 +267,22 @@ impl AsyncAdmin {
         self.friends_max
     }
 
+    /// Takes no more connections, and asks clients to come back a little later (R2.9). Ready once the last connection is
+    /// gone; from the order on, connections that end count as live, since they are expected back after a restart.
+    pub async fn drain(&self) {
+        let mut waiting = Vec::new();
+        for to in &self.loops {
+            let (done, drained) = oneshot::channel();
+            if to.send(Order::Drain(done)).await.is_ok() {
+                waiting.push(drained);
+            }
+        }
+        for drained in waiting {
+            // An error says that the loop has ended, and its connections with it.
+            let _ = drained.await;
+        }
+    }
+
     /// Ends the loops. Connections are told to come back later, and closed.
     pub async fn stop(&self) {
         for to in &self.loops {
@@ -354,6 +372,11 @@ impl Admin {
     /// See [`AsyncAdmin::set_friends`].
     pub fn set_friends(&self, owner: UserKey, friends: Vec<UserId>) -> bool {
         wait(self.inner.set_friends(owner, friends))
+    }
+
+    /// See [`AsyncAdmin::drain`].
+    pub fn drain(&self) {
+        wait(self.inner.drain());
     }
 
     pub(crate) fn stop(&self) {

@@ -66,6 +66,12 @@ pub struct NodeConfig {
     pub login_failures_window: Duration,
     /// Connections at once; one more is closed as soon as it is accepted.
     pub connections_max: usize,
+    /// Connections at once from one address (one /64 of IPv6).
+    pub connections_per_address_max: usize,
+    /// Connections that one address (one /64 of IPv6) may open in a second.
+    pub accepts_per_address_max: usize,
+    /// Over how long clients spread their return when the node stops (R2.9).
+    pub drain: Duration,
     /// R9.1.
     pub friends_max: usize,
     /// R2.9: how long after a restart devices that were live may take to come back. Without a store nobody was.
@@ -92,6 +98,9 @@ impl Default for NodeConfig {
             login_failures_max: 10,
             login_failures_window: Duration::from_secs(60),
             connections_max: 1_000_000,
+            connections_per_address_max: 20_000,
+            accepts_per_address_max: 20_000,
+            drain: Duration::from_secs(2),
             friends_max: 3_000,
             restart_grace: Duration::from_secs(45),
             store: None,

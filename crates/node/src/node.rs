@@ -292,7 +292,7 @@ fn parts<D>(
     clock: &Arc<dyn Clock>,
 ) -> io::Result<Vec<Parts<D>>> {
     let config = Arc::new(config);
-    let limits = Arc::new(Limits::new(config.connections_max));
+    let limits = Arc::new(Limits::new(&config));
     let parts = engines(&config, apps, loops, clock)?
         .into_iter()
         .zip(Peers::among(loops))

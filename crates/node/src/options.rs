@@ -150,6 +150,18 @@ pub const NODE: &[Setting<NodeConfig>] = &[
         field: count!(connections_max, 1, 100_000_000),
     },
     Setting {
+        key: "connections_per_address_max",
+        rule: "",
+        about: "Connections at once from one address (one /64 of IPv6). Leave room for everybody behind one address of a company or a carrier.",
+        field: count!(connections_per_address_max, 1, 100_000_000),
+    },
+    Setting {
+        key: "accepts_per_address_max",
+        rule: "",
+        about: "Connections that one address (one /64 of IPv6) may open in a second.",
+        field: count!(accepts_per_address_max, 1, 100_000_000),
+    },
+    Setting {
         key: "login_deadline_ms",
         rule: "",
         about: "How long a connection may take to log in before it is closed.",
@@ -202,6 +214,12 @@ pub const NODE: &[Setting<NodeConfig>] = &[
         rule: "R9.1",
         about: "Friends that one user may have.",
         field: count!(friends_max, 0, 3_000),
+    },
+    Setting {
+        key: "drain_ms",
+        rule: "R2.9",
+        about: "When the server stops, its clients come back after a random part of this time, not all at once. Well below `restart_grace_ms`.",
+        field: ms!(drain, 0, 120_000),
     },
 ];
 

@@ -3,14 +3,103 @@
 
 use std::time::Duration;
 
+use presence::gates::Call;
+use presence_protocol::message::Request;
+
 use crate::event_loop::Loop;
 use crate::transport::Transport;
 
 /// Upper ends of the classes of [`LoopStatistics::turns_by_length`], in microseconds; the last class has none.
 pub const LATENCY_BUCKETS_US: [u64; 9] = [50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 100_000];
 
+/// What a client asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[repr(u8)]
+pub enum RequestKind {
+    /// R8.1.
+    #[default]
+    Login,
+    /// R8.8.
+    Logout,
+    /// R8.4.
+    RenewUserSig,
+    /// R3.
+    SetSelfStatus,
+    /// R4.
+    GetUserStatus,
+    /// R5.1.
+    Subscribe,
+    /// R5.7.
+    Unsubscribe,
+    /// R5.9.
+    GetSubscriptions,
+    /// R9.1.
+    GetFriends,
+    /// R5.8.
+    RestoreSubscriptions,
+    /// One that this version does not know.
+    Unknown,
+}
+
+impl RequestKind {
+    /// The request's name, in metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            RequestKind::Login => "login",
+            RequestKind::Logout => "logout",
+            RequestKind::RenewUserSig => "renew_user_sig",
+            RequestKind::SetSelfStatus => "set_self_status",
+            RequestKind::GetUserStatus => "get_user_status",
+            RequestKind::Subscribe => "subscribe",
+            RequestKind::Unsubscribe => "unsubscribe",
+            RequestKind::GetSubscriptions => "get_subscriptions",
+            RequestKind::GetFriends => "get_friends",
+            RequestKind::RestoreSubscriptions => "restore_subscriptions",
+            RequestKind::Unknown => "unknown",
+        }
+    }
+
+    /// What a request is.
+    pub(crate) fn of(request: &Request) -> RequestKind {
+        match request {
+            Request::Login(_) => RequestKind::Login,
+            Request::Logout => RequestKind::Logout,
+            Request::RenewUserSig { .. } => RequestKind::RenewUserSig,
+            Request::SetSelfStatus { .. } => RequestKind::SetSelfStatus,
+            Request::GetUserStatus { .. } => RequestKind::GetUserStatus,
+            Request::Subscribe { .. } => RequestKind::Subscribe,
+            Request::Unsubscribe { .. } => RequestKind::Unsubscribe,
+            Request::GetSubscriptions => RequestKind::GetSubscriptions,
+            Request::GetFriends => RequestKind::GetFriends,
+            Request::RestoreSubscriptions { .. } => RequestKind::RestoreSubscriptions,
+            Request::Unknown => RequestKind::Unknown,
+        }
+    }
+
+    /// What a call on users is.
+    pub(crate) fn of_call(call: Call) -> RequestKind {
+        match call {
+            Call::Query => RequestKind::GetUserStatus,
+            Call::Subscribe => RequestKind::Subscribe,
+            Call::Unsubscribe => RequestKind::Unsubscribe,
+        }
+    }
+}
+
+/// Replies to one kind of request with one code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replies {
+    /// What was asked.
+    pub kind: RequestKind,
+    /// As in docs/ERRORS.md; 0: done.
+    pub code: i32,
+    /// How many.
+    pub count: u64,
+}
+
 /// One loop's numbers. Those not said to be "now" are counted since the loop began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LoopStatistics {
     /// Connections now, those that have not logged in included.
     pub connections: u64,
@@ -32,6 +121,26 @@ pub struct LoopStatistics {
     pub changes: u64,
     /// Changes put into the outboxes of connections: one for each device that is told.
     pub deliveries: u64,
+    /// Replies, by request and code. A pair that was never replied is not here.
+    pub replies: Vec<Replies>,
+    /// Changes that a newer one of the same user took the place of in a full outbox (R6.3).
+    pub merged: u64,
+    /// Connections refused: the node has `connections_max`.
+    pub refused_full: u64,
+    /// Connections refused: their address has `connections_per_address_max`.
+    pub refused_address_full: u64,
+    /// Connections refused: their address opened more than `accepts_per_address_max` in a second.
+    pub refused_address_fast: u64,
+    /// Connections that the other end closed.
+    pub closed_link: u64,
+    /// Connections that were silent for the heartbeat timeout (R2.6).
+    pub closed_silent: u64,
+    /// Connections that did not read what they were sent (R8.10).
+    pub closed_slow: u64,
+    /// Connections that did not log in in time.
+    pub closed_no_login: u64,
+    /// Connections that did not speak the protocol.
+    pub closed_protocol: u64,
     /// Turns of the loop, by how long they took: what waits for this loop waits at most for one turn, so this is the
     /// delay that the server adds. Classes as in [`LATENCY_BUCKETS_US`], and one more for all that is longer.
     pub turns_by_length: [u64; LATENCY_BUCKETS_US.len() + 1],
@@ -40,6 +149,18 @@ pub struct LoopStatistics {
 }
 
 impl LoopStatistics {
+    /// A request was replied to. There are few kinds and codes, and fewer that occur.
+    pub(crate) fn count_reply(&mut self, kind: RequestKind, code: i32) {
+        let known = self
+            .replies
+            .iter_mut()
+            .find(|replies| replies.kind == kind && replies.code == code);
+        match known {
+            Some(replies) => replies.count += 1,
+            None => self.replies.push(Replies { kind, code, count: 1 }),
+        }
+    }
+
     /// A turn took that long.
     pub(crate) fn count_turn(&mut self, length: Duration) {
         let us = u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
@@ -60,7 +181,7 @@ impl<T: Transport> Loop<T> {
             devices: count(self.hub.devices_len()),
             users: count(self.hub.locals.len()),
             watched: count(self.hub.watched.len()),
-            ..self.counted
+            ..self.counted.clone()
         }
     }
 }

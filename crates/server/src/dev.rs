@@ -11,6 +11,7 @@ use presence_node::{AppConfig, NodeConfig};
 use crate::Failure;
 use crate::config::{AdminListen, Config, PORT};
 use crate::logs::LogConfig;
+use crate::metrics::MetricsFrom;
 use crate::service::RATE_DEFAULT;
 
 /// The app of `--dev`.
@@ -50,6 +51,7 @@ pub fn config() -> Result<Config, Failure> {
         admin_listen: AdminListen::Default,
         admin_tls: false,
         rest_rate: RATE_DEFAULT,
+        metrics_from: MetricsFrom::default(),
         log: LogConfig::default(),
     })
 }

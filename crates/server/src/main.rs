@@ -12,6 +12,8 @@ mod friends;
 mod http;
 mod live;
 mod logs;
+mod metrics;
+mod notify;
 mod openapi;
 mod reload;
 mod rest;

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use presence_node::{BackendHandle, Node, ServerTls};
@@ -12,6 +14,8 @@ use crate::arguments::{RunOptions, Source};
 use crate::config::{AdminListen, Config};
 use crate::http::HttpServer;
 use crate::live::Live;
+use crate::metrics::Operations;
+use crate::notify::notify;
 use crate::service::Service;
 use crate::start::{Started, start};
 use crate::store::Store;
@@ -20,6 +24,8 @@ use crate::{Failure, config, dev, logs, reload, say};
 
 /// How long connections and threads may take to end.
 const STOP_TIMEOUT: Duration = Duration::from_millis(4_500);
+/// How much of that clients may take to go by themselves. They do at once, unless an answer is under way.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(options: RunOptions) -> Result<(), Failure> {
@@ -35,7 +41,9 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
     logs::start(config.log);
     end_on_panic();
     // Before the node starts, so that no signal finds the system's default, which would end the process at once.
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
+    let (event, events) = channel();
+    Signals::new([SIGTERM, SIGINT, SIGHUP])
+        .and_then(|signals| receive(signals, event.clone()))
         .map_err(|error| Failure::Runtime(format!("cannot receive signals: {error}")))?;
     let webhooks = Webhooks::start(config.webhooks.clone())
         .map_err(|error| Failure::Runtime(format!("cannot start the webhooks' thread: {error}")))?;
@@ -63,11 +71,23 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
         .as_ref()
         .filter(|_| config.admin_tls)
         .map(ServerTls::config);
+    let operations = Arc::new(Operations {
+        from: config.metrics_from,
+        webhooks: webhooks.counters(),
+        store: store.as_ref().map(Store::statistics),
+        draining: AtomicBool::new(false),
+    });
     let http = admin_address
         .map(|address| {
             let admin = node.admin().to_async();
-            let (live, gateways) = (Arc::clone(&live), gateways.clone());
-            let service = Service::new(admin, live, &config.node, gateways, config.rest_rate);
+            let service = Service::new(
+                admin,
+                Arc::clone(&live),
+                &config.node,
+                gateways.clone(),
+                config.rest_rate,
+                Arc::clone(&operations),
+            );
             HttpServer::start(address, tls.clone(), Arc::new(service)).map_err(|error| {
                 Failure::Runtime(format!("cannot serve administrators on {address}: {error}"))
             })
@@ -94,39 +114,112 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
         tracing::warn!(app = %app.id, "the secret key is short; take at least {} characters", config::SECRET_KEY_BYTES_GOOD);
     }
 
-    for signal in signals.forever() {
-        if signal == SIGHUP {
-            hang_up(&options, &mut config, &node, &live, &webhooks);
-            if let Some(store) = &store {
-                for app in &config.apps {
-                    if let Some(in_effect) = live.app(app.id) {
-                        store.keep_settings(app.id, &app.settings, &in_effect.settings);
+    notify("READY=1");
+    loop {
+        match events.recv() {
+            Ok(Event::Signal(SIGHUP)) => {
+                hang_up(&options, &mut config, &node, &live, &webhooks);
+                if let Some(store) = &store {
+                    for app in &config.apps {
+                        if let Some(in_effect) = live.app(app.id) {
+                            store.keep_settings(app.id, &app.settings, &in_effect.settings);
+                        }
                     }
                 }
             }
-        } else {
-            tracing::info!(signal, "stopping");
-            break;
+            Ok(Event::Signal(signal)) => {
+                tracing::info!(signal, "stopping");
+                break;
+            }
+            // Nothing drains yet, and the thread that receives signals does not end.
+            Ok(Event::Drained) | Err(_) => break,
         }
     }
+    notify("STOPPING=1");
+    operations.draining.store(true, Ordering::Relaxed);
+    let deadline = Instant::now() + STOP_TIMEOUT;
+    let patience = drain(&node, &events, &event);
     if let Some(http) = http {
         http.stop();
     }
-    let deadline = Instant::now() + STOP_TIMEOUT;
-    let stopped = node.stop(STOP_TIMEOUT);
-    stopped.map_err(|_| {
-        Failure::Runtime(format!(
-            "not stopped within {} ms: giving up",
-            STOP_TIMEOUT.as_millis()
-        ))
-    })?;
+    node.stop(deadline.saturating_duration_since(Instant::now()))
+        .map_err(|_| {
+            Failure::Runtime(format!(
+                "not stopped within {} ms: giving up",
+                STOP_TIMEOUT.as_millis()
+            ))
+        })?;
     // The store first: what it keeps is worth more than what a backend has not heard yet.
     let closed = store.map_or(Ok(()), Store::close);
     // The node has ended, so nothing new is told.
-    webhooks.stop(deadline.saturating_duration_since(Instant::now()));
+    webhooks.stop(match patience {
+        Patience::Left => deadline.saturating_duration_since(Instant::now()),
+        Patience::Gone => Duration::ZERO,
+    });
     closed?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What the main thread waits for.
+enum Event {
+    Signal(i32),
+    /// No connection is left.
+    Drained,
+}
+
+/// Whether whoever stops the server still waits.
+enum Patience {
+    Left,
+    /// A second signal came.
+    Gone,
+}
+
+/// Signals as events.
+fn receive(mut signals: Signals, event: Sender<Event>) -> std::io::Result<()> {
+    let receiving = move || {
+        for signal in signals.forever() {
+            if event.send(Event::Signal(signal)).is_err() {
+                return;
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("tim-signals".to_owned());
+    thread.spawn(receiving).map(drop)
+}
+
+/// Takes no more clients and has those that are here go, come back later, and lose nothing by it (R2.9). For at most
+/// [`DRAIN_TIMEOUT`]; a second signal ends it.
+fn drain(node: &Node, events: &Receiver<Event>, event: &Sender<Event>) -> Patience {
+    let (admin, event) = (node.admin().clone(), event.clone());
+    let draining = move || {
+        admin.drain();
+        // Nobody waits any more if it took too long.
+        let _ = event.send(Event::Drained);
+    };
+    let thread = std::thread::Builder::new().name("tim-drain".to_owned());
+    if let Err(error) = thread.spawn(draining) {
+        tracing::warn!(%error, "stopping without draining");
+        return Patience::Left;
+    }
+    let until = Instant::now() + DRAIN_TIMEOUT;
+    loop {
+        match events.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(Event::Drained) => {
+                tracing::info!("every client has gone");
+                return Patience::Left;
+            }
+            Ok(Event::Signal(SIGHUP)) => {}
+            Ok(Event::Signal(signal)) => {
+                tracing::warn!(signal, "a second signal: stopping at once");
+                return Patience::Gone;
+            }
+            Err(_) => {
+                tracing::info!("some clients have not gone by themselves");
+                return Patience::Left;
+            }
+        }
+    }
 }
 
 /// A panic is a bug in one thread, whose users would be locked out for good while the others go on. Whoever supervises

@@ -1,11 +1,13 @@
 //! What the handlers of the administration share.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use presence_node::{AsyncAdmin, NodeConfig};
 
 use crate::http::limits::{Failures, Rates};
 use crate::live::Live;
+use crate::metrics::Operations;
 
 /// Calls a second of each operation and app, unless configured otherwise: as the original has it.
 pub const RATE_DEFAULT: u32 = 200;
@@ -15,7 +17,7 @@ pub struct Service {
     /// The node's side.
     pub admin: AsyncAdmin,
     /// The apps.
-    pub live: std::sync::Arc<Live>,
+    pub live: Arc<Live>,
     /// Where clients connect, as they would be told: `tim://127.0.0.1:7788`.
     pub gateways: Vec<String>,
     /// When the server began.
@@ -24,6 +26,8 @@ pub struct Service {
     pub failures: Failures,
     /// Calls of each app.
     pub rates: Rates,
+    /// For who operates the server.
+    pub operations: Arc<Operations>,
 }
 
 /// A moment by both clocks.
@@ -39,10 +43,11 @@ impl Service {
     /// `rate`: calls a second of each operation and app; 0: no limit.
     pub fn new(
         admin: AsyncAdmin,
-        live: std::sync::Arc<Live>,
+        live: Arc<Live>,
         node: &NodeConfig,
         gateways: Vec<String>,
         rate: u32,
+        operations: Arc<Operations>,
     ) -> Service {
         Service {
             admin,
@@ -54,6 +59,7 @@ impl Service {
             },
             failures: Failures::new(node.login_failures_max, node.login_failures_window),
             rates: Rates::new(rate),
+            operations,
         }
     }
 }

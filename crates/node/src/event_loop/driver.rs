@@ -12,7 +12,7 @@ use presence::time::Mono;
 use presence_transport::Layered;
 use presence_transport::tls::{ServerConfig, Tls};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
 
 use super::{Loop, Next};
@@ -83,6 +83,8 @@ pub(crate) struct Driver<T: Transport, S> {
     /// After a failed accept: none before this moment.
     accept_from: Option<Mono>,
     sleep: Pin<Box<Sleep>>,
+    /// Who waits until no connection is left.
+    drained: Vec<oneshot::Sender<Answer>>,
 }
 
 /// Connections accepted in one turn.
@@ -101,6 +103,7 @@ impl<T: Transport, S: Source<T>> Driver<T, S> {
             admin,
             accept_from: None,
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            drained: Vec::new(),
         }
     }
 
@@ -121,6 +124,12 @@ impl<T: Transport, S: Source<T>> Driver<T, S> {
                     }
                     Order::Measure(done) => {
                         let _ = done.send(self.turning.statistics());
+                    }
+                    Order::Drain(done) => {
+                        // Nobody is let in any more; the listeners are closed with this.
+                        self.sources.clear();
+                        self.turning.begin_draining();
+                        self.drained.push(done);
                     }
                     Order::Engine { command, done } => self.turning.ask(Pending::Admin(done), command),
                 },
@@ -181,6 +190,12 @@ where
         this.accept(cx);
         let next = this.turning.turn(cx);
         this.turning.counted.count_turn(begun.elapsed());
+        if !this.drained.is_empty() && this.turning.connections.len() == 0 {
+            for waiting in this.drained.drain(..) {
+                // Who asked may have stopped waiting.
+                let _ = waiting.send(Answer::Done);
+            }
+        }
         let next = match (next, this.accept_from) {
             (Next::WhenWoken, Some(from)) => Next::At(from),
             (Next::At(at), Some(from)) => Next::At(at.min(from)),

@@ -6,6 +6,7 @@
 //! together, and nothing is woken per delivery.
 
 mod driver;
+mod limits;
 mod peers;
 mod settings;
 #[cfg(test)]
@@ -14,7 +15,6 @@ mod tests;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 
 use presence::ids::AppId;
@@ -22,13 +22,14 @@ use presence::time::{Mono, Now};
 use presence_protocol::message::ServerMessage;
 
 pub(crate) use self::driver::{Driver, Listening, Port};
+pub(crate) use self::limits::{Limits, Refused};
 pub(crate) use self::peers::Peers;
 pub(crate) use self::settings::App;
 use self::settings::CatchUp;
 use crate::NodeConfig;
 use crate::clock::Clock;
 use crate::engine::Engine;
-use crate::gateway::connection::{Alarm, Connection, ReadyQueue};
+use crate::gateway::connection::{Alarm, Connection, Phase, ReadyQueue};
 use crate::gateway::failures::LoginFailures;
 use crate::gateway::pending::Pending;
 use crate::gateway::wheel::Wheel;
@@ -37,34 +38,6 @@ use crate::slab::{Id, Slab};
 use crate::statistics::LoopStatistics;
 use crate::transport::Transport;
 use presence_transport::Layered;
-
-/// Connections of the whole node.
-pub(crate) struct Limits {
-    open: AtomicUsize,
-    connections_max: usize,
-}
-
-impl Limits {
-    pub(crate) fn new(connections_max: usize) -> Limits {
-        Limits {
-            open: AtomicUsize::new(0),
-            connections_max,
-        }
-    }
-
-    /// Counts one more, unless that is too many.
-    fn open_one(&self) -> bool {
-        let admitted = self.open.fetch_add(1, Ordering::Relaxed) < self.connections_max;
-        if !admitted {
-            self.close_one();
-        }
-        admitted
-    }
-
-    pub(crate) fn close_one(&self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 /// What a loop is made of.
 pub(crate) struct Parts<D> {
@@ -97,6 +70,11 @@ pub(crate) struct Loop<T: Transport> {
     pub(crate) wheel: Wheel,
     pub(crate) failures: LoginFailures,
     pub(crate) limits: Arc<Limits>,
+    /// Connections refused since the log last said so, and when it may say so again.
+    refused_unlogged: u64,
+    refusals_logged_from: Mono,
+    /// The node is about to stop: connections that end now are expected back (R2.9).
+    pub(crate) draining: bool,
     /// Where connections came from that went in this turn, for the backend (R10.1).
     pub(crate) departed: HashMap<u64, IpAddr>,
     peers: Peers<T::Detached>,
@@ -145,8 +123,8 @@ const HANDSHAKE_STEPS_PER_TURN: u32 = 8;
 const READ_BYTES: usize = 64 * 1024;
 /// How soon to try again what other loops had no room for.
 const CONGESTION_RETRY_MS: u64 = 1;
-/// Over how long clients of a node that stops spread their reconnects.
-const GO_AWAY_SPREAD_MS: u32 = 1_000;
+/// The log says at most this often that connections are refused.
+const REFUSALS_LOGGED_EVERY_MS: u64 = 10_000;
 
 impl<T: Transport> Loop<T> {
     pub(crate) fn new(parts: Parts<T::Detached>) -> Loop<T> {
@@ -168,6 +146,9 @@ impl<T: Transport> Loop<T> {
             wheel: Wheel::new(shortest),
             failures: LoginFailures::new(config.login_failures_max, config.login_failures_window),
             limits: parts.limits,
+            refused_unlogged: 0,
+            refusals_logged_from: Mono(0),
+            draining: false,
             departed: HashMap::new(),
             peers: parts.peers,
             catch_up: CatchUp::default(),
@@ -199,8 +180,8 @@ impl<T: Transport> Loop<T> {
 
     /// A connection was accepted.
     fn accepted(&mut self, transport: Layered<T>, peer: std::net::SocketAddr) {
-        if !self.limits.open_one() {
-            tracing::warn!(%peer, connections_max = self.limits.connections_max, "connection refused: too many");
+        if let Err(refused) = self.limits.open_one(peer.ip(), self.now.mono) {
+            self.refused(peer, refused);
             return;
         }
         self.counted.accepted += 1;
@@ -208,6 +189,23 @@ impl<T: Transport> Loop<T> {
         let id = self.insert(transport, peer);
         self.schedule(id);
         self.serve_again(id);
+    }
+
+    /// A connection too many. Whoever floods the server does not flood its log.
+    fn refused(&mut self, peer: std::net::SocketAddr, refused: Refused) {
+        let counted = match refused {
+            Refused::Full => &mut self.counted.refused_full,
+            Refused::AddressFull => &mut self.counted.refused_address_full,
+            Refused::AddressFast => &mut self.counted.refused_address_fast,
+        };
+        *counted += 1;
+        self.refused_unlogged += 1;
+        if self.now.mono >= self.refusals_logged_from {
+            let (limit, count) = (refused.setting(), self.refused_unlogged);
+            tracing::warn!(%peer, limit, count, "connections refused: too many");
+            self.refused_unlogged = 0;
+            self.refusals_logged_from = Mono(self.now.mono.0.saturating_add(REFUSALS_LOGGED_EVERY_MS));
+        }
     }
 
     fn insert(&mut self, transport: Layered<T>, peer: std::net::SocketAddr) -> Id {
@@ -293,19 +291,39 @@ impl<T: Transport> Loop<T> {
 
     /// The node stops: clients are told to come back a little later, as far as that needs no waiting.
     fn say_goodbye(&mut self) {
+        self.begin_draining();
+        self.flush_dirty();
+    }
+
+    /// The node is to stop soon (R2.9): clients finish what is under way, go, and come back spread over `drain`.
+    /// Whoever is not logged in goes at once. What ends from here on counts as live: it is expected back.
+    pub(crate) fn begin_draining(&mut self) {
+        if std::mem::replace(&mut self.draining, true) {
+            return;
+        }
+        let mut strangers = Vec::new();
+        let mut open = Vec::new();
+        for (id, connection) in self.connections.iter() {
+            match connection.phase {
+                Phase::Open(_) => open.push(id),
+                Phase::Preface | Phase::Login => strangers.push(id),
+                Phase::LoggingIn | Phase::Closing { .. } => {}
+            }
+        }
+        for id in strangers {
+            self.forget(id);
+        }
+        for id in open {
+            self.ask_to_go(id);
+        }
+    }
+
+    /// One client is asked to come back a little later.
+    pub(crate) fn ask_to_go(&mut self, id: Id) {
         let message = ServerMessage::GoAway {
-            spread_ms: GO_AWAY_SPREAD_MS,
+            spread_ms: u32::try_from(self.config.drain.as_millis()).unwrap_or(u32::MAX),
             message: "the server is stopping".to_owned(),
         };
-        let open: Vec<Id> = self
-            .connections
-            .iter()
-            .filter(|(_, connection)| connection.session().is_some())
-            .map(|(id, _)| id)
-            .collect();
-        for id in open {
-            self.send(id, &message);
-        }
-        self.flush_dirty();
+        self.send(id, &message);
     }
 }

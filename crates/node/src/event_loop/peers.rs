@@ -88,7 +88,7 @@ impl<T: Transport> Loop<T> {
             Ok(detached) => detached,
             Err(error) => {
                 tracing::warn!(peer = %connection.peer, %error, "a connection could not be moved to its loop");
-                self.limits.close_one();
+                self.limits.close_one(connection.peer.ip());
                 return;
             }
         };
@@ -122,7 +122,7 @@ impl<T: Transport> Loop<T> {
             Ok(transport) => transport,
             Err(error) => {
                 tracing::warn!(peer = %migrant.peer, %error, "a connection could not be taken to its loop");
-                self.limits.close_one();
+                self.limits.close_one(migrant.peer.ip());
                 return;
             }
         };

@@ -140,7 +140,7 @@ impl World {
                 failed: Vec::new(),
             }),
             peers: Peers::among(1).pop().expect("one loop"),
-            limits: Arc::new(Limits::new(config.connections_max)),
+            limits: Arc::new(Limits::new(&config)),
             config: Arc::new(config),
         };
         let (connect, incoming) = mpsc::channel(8);

@@ -295,7 +295,8 @@ impl<T: Transport> Loop<T> {
             })
             .collect();
         let evicted = change.evicted.iter().map(|id| id.as_str().to_owned()).collect();
-        let frame = frame_per_user(asker.request_id, &statuses, evicted);
+        let (frame, code) = frame_per_user(asker.request_id, &statuses, evicted);
+        self.count_reply(asker.connection, code);
         self.send_bytes(asker.connection, frame);
         self.tell_list(user, change, *generation);
         self.tell_other_devices(asker, user, &change.added);

@@ -75,14 +75,15 @@ impl<T: Transport> Loop<T> {
         let Some(connection) = self.connections.get(id) else {
             return;
         };
-        match why {
-            Close::Preface | Close::Frame(_) | Close::Message(_) | Close::NoLogin => {
-                tracing::info!(peer = %connection.peer, reason = %why, "connection refused");
-            }
-            Close::Link | Close::Silent | Close::SlowReceiver => {
-                tracing::debug!(peer = %connection.peer, reason = %why, "connection closed");
-            }
-        }
+        *match why {
+            Close::Link => &mut self.counted.closed_link,
+            Close::Silent => &mut self.counted.closed_silent,
+            Close::SlowReceiver => &mut self.counted.closed_slow,
+            Close::NoLogin => &mut self.counted.closed_no_login,
+            Close::Preface | Close::Frame(_) | Close::Message(_) => &mut self.counted.closed_protocol,
+        } += 1;
+        // Not at a level that is on by default: whoever floods the server would flood the log.
+        tracing::debug!(peer = %connection.peer, reason = %why, "connection closed");
         if let Some(session) = connection.session() {
             self.lose(id, session, why.loss());
         }
@@ -93,7 +94,8 @@ impl<T: Transport> Loop<T> {
     fn lose(&mut self, id: Id, session: Session, loss: Loss) {
         let user = self.hub.locals.get(session.local).map(|user| user.key);
         self.detach(id, session);
-        if let Some(user) = user {
+        // R2.9: who goes now is expected back, and the store keeps it as it is.
+        if let Some(user) = user.filter(|_| !(self.draining && loss != Loss::Expired)) {
             let leave = Command::Leave {
                 user,
                 session: session.id,
@@ -123,7 +125,7 @@ impl<T: Transport> Loop<T> {
     pub(crate) fn forget(&mut self, id: Id) {
         if let Some(connection) = self.connections.remove(id) {
             self.note_departed(id, connection.peer.ip());
-            self.limits.close_one();
+            self.limits.close_one(connection.peer.ip());
         }
     }
 

@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use super::outbox::Outbox;
 use crate::slab::Id;
+use crate::statistics::RequestKind;
 use crate::transport::Transport;
 
 /// The connections whose transport has news, woken from wherever the transport lives.
@@ -145,6 +146,8 @@ pub(crate) struct Connection<T> {
     pub(crate) bucket: u64,
     /// A request waits for its answer; the next is not read before (R7: in order).
     pub(crate) busy: bool,
+    /// What it asked last, for counting: it is answered before it asks again.
+    pub(crate) asked: RequestKind,
     /// On the list of those to flush at the end of the tick.
     pub(crate) dirty: bool,
     /// On the list of those to read again in the next tick.
@@ -189,6 +192,7 @@ impl<T: Transport> Connection<T> {
             progress: now,
             bucket: 0,
             busy: false,
+            asked: RequestKind::default(),
             dirty: false,
             again: false,
         }

@@ -220,6 +220,9 @@ impl<T: Transport> Loop<T> {
             done.kept_version != done.presence.version && known.get(&user.user) == Some(&done.kept_version);
         if !knows {
             self.send_own_presence(id, &user, &done.presence);
+            if self.draining {
+                self.ask_to_go(id);
+            }
         }
         self.schedule(id);
         self.serve_again(id);

@@ -62,8 +62,14 @@ impl Outbox {
     }
 
     /// Appends a change of the user that `watched` stands for. Past `bytes_max`, older changes are dropped for newer
-    /// ones of the same user. True if it became full by that.
-    pub(crate) fn push_change(&mut self, watched: u64, bytes: Bytes, bytes_max: usize) -> bool {
+    /// ones of the same user, and counted in `merged`. True if it became full by that.
+    pub(crate) fn push_change(
+        &mut self,
+        watched: u64,
+        bytes: Bytes,
+        bytes_max: usize,
+        merged: &mut u64,
+    ) -> bool {
         self.append(Frame {
             bytes,
             change_of: Some(watched),
@@ -71,7 +77,7 @@ impl Outbox {
         if self.held_bytes() <= bytes_max.max(self.merge_above) {
             return false;
         }
-        self.merge();
+        *merged += self.merge();
         self.merge_above = 2 * self.held_bytes();
         !std::mem::replace(&mut self.full, true)
     }
@@ -86,7 +92,9 @@ impl Outbox {
         self.frames.push_back(frame);
     }
 
-    fn merge(&mut self) {
+    /// Answers how many were dropped.
+    fn merge(&mut self) -> u64 {
+        let mut dropped = 0;
         // A frame of which some bytes are out must go on.
         let begun = if self.written > 0 {
             self.frames.pop_front()
@@ -100,6 +108,7 @@ impl Outbox {
                 kept.push_front(frame);
             } else {
                 self.bytes -= frame.bytes.len();
+                dropped += 1;
             }
         }
         if let Some(frame) = begun {
@@ -107,6 +116,7 @@ impl Outbox {
         }
         kept.shrink_to_fit();
         self.frames = kept;
+        dropped
     }
 
     /// What to write next: the first frame alone where it is the only one or fills `gather_bytes`, else as many as fit,
@@ -202,12 +212,14 @@ mod tests {
     #[test]
     fn past_the_bound_the_older_change_of_a_user_leaves_its_place_r6_3() {
         let mut outbox = Outbox::default();
-        outbox.push_change(1, Bytes::from_static(b"[a1]"), FOUR_FRAMES);
-        outbox.push_change(2, Bytes::from_static(b"[b1]"), FOUR_FRAMES);
+        outbox.push_change(1, Bytes::from_static(b"[a1]"), FOUR_FRAMES, &mut 0);
+        outbox.push_change(2, Bytes::from_static(b"[b1]"), FOUR_FRAMES, &mut 0);
         outbox.push(Bytes::from_static(b"(reply)"), 1_000);
-        outbox.push_change(1, Bytes::from_static(b"[a2]"), FOUR_FRAMES);
+        outbox.push_change(1, Bytes::from_static(b"[a2]"), FOUR_FRAMES, &mut 0);
         assert!(!outbox.is_full());
-        outbox.push_change(1, Bytes::from_static(b"[a3]"), FOUR_FRAMES);
+        let mut merged = 0;
+        outbox.push_change(1, Bytes::from_static(b"[a3]"), FOUR_FRAMES, &mut merged);
+        assert_eq!(merged, 2);
         assert!(outbox.is_full());
         assert_eq!(drain(&mut outbox), "[b1](reply)[a3]");
         assert!(!outbox.is_full(), "an emptied outbox begins anew");
@@ -216,12 +228,12 @@ mod tests {
     #[test]
     fn a_frame_that_was_begun_is_finished_before_what_replaced_it() {
         let mut outbox = Outbox::default();
-        outbox.push_change(1, Bytes::from_static(b"[a1]"), TWO_FRAMES);
-        outbox.push_change(2, Bytes::from_static(b"[b1]"), TWO_FRAMES);
+        outbox.push_change(1, Bytes::from_static(b"[a1]"), TWO_FRAMES, &mut 0);
+        outbox.push_change(2, Bytes::from_static(b"[b1]"), TWO_FRAMES, &mut 0);
         outbox.written(2);
-        outbox.push_change(2, Bytes::from_static(b"[b2]"), TWO_FRAMES);
+        outbox.push_change(2, Bytes::from_static(b"[b2]"), TWO_FRAMES, &mut 0);
         assert!(outbox.is_full());
-        outbox.push_change(1, Bytes::from_static(b"[a2]"), TWO_FRAMES);
+        outbox.push_change(1, Bytes::from_static(b"[a2]"), TWO_FRAMES, &mut 0);
         assert_eq!(drain(&mut outbox), "1][b2][a2]");
     }
 
@@ -229,7 +241,7 @@ mod tests {
     fn a_receiver_that_never_reads_costs_a_bounded_outbox() {
         let mut outbox = Outbox::default();
         for round in 0..100_000_u64 {
-            outbox.push_change(round % 10, Bytes::from_static(b"0123456789"), 2_000);
+            outbox.push_change(round % 10, Bytes::from_static(b"0123456789"), 2_000, &mut 0);
             assert!(outbox.held_bytes() <= 2_000);
         }
     }

@@ -195,10 +195,9 @@ impl<T: Transport> Loop<T> {
 
     /// R4.3.
     pub(crate) fn reply_per_user(&mut self, asker: Asker, users: &[StatusRef<'_>]) {
-        self.send_bytes(
-            asker.connection,
-            frame_per_user(asker.request_id, users, Vec::new()),
-        );
+        let (frame, code) = frame_per_user(asker.request_id, users, Vec::new());
+        self.count_reply(asker.connection, code);
+        self.send_bytes(asker.connection, frame);
     }
 
     /// R5.8: neither plan nor switch nor rate stand before it, since it only puts back what was there.
@@ -309,15 +308,15 @@ fn borrowed(user_ids: &[String]) -> Vec<&str> {
     user_ids.iter().map(String::as_str).collect()
 }
 
-/// The reply to a call on users as a frame.
-pub(crate) fn frame_per_user(request_id: u64, users: &[StatusRef<'_>], evicted: Vec<String>) -> Bytes {
+/// The reply to a call on users as a frame, and its code.
+pub(crate) fn frame_per_user(request_id: u64, users: &[StatusRef<'_>], evicted: Vec<String>) -> (Bytes, i32) {
     let reply = Reply {
         evicted,
         ..per_user(request_id, users)
     };
     let mut buffer = BytesMut::new();
     encode_reply(&reply, users, &mut buffer);
-    buffer.freeze()
+    (buffer.freeze(), reply.code)
 }
 
 /// R4.3: the call fails only if no user succeeded, with the first user's code. The users are still to be put in.

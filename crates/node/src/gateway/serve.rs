@@ -12,6 +12,7 @@ use super::login::Route;
 use super::texts;
 use crate::event_loop::Loop;
 use crate::slab::Id;
+use crate::statistics::RequestKind;
 use crate::transport::Transport;
 
 /// Frames taken from one connection before the next connection has its turn.
@@ -202,10 +203,14 @@ impl<T: Transport> Loop<T> {
         self.counted.requests += 1;
         match read_request(body) {
             Ok((request_id, Incoming::Call { call, user_ids })) => {
+                self.note_asked(id, RequestKind::of_call(call));
                 self.call(id, request_id, call, &user_ids);
                 None
             }
-            Ok((request_id, Incoming::Request(request))) => self.request(id, request_id, request),
+            Ok((request_id, Incoming::Request(request))) => {
+                self.note_asked(id, RequestKind::of(&request));
+                self.request(id, request_id, request)
+            }
             Err(error) => {
                 self.close(id, Close::Message(error));
                 None
@@ -245,8 +250,22 @@ impl<T: Transport> Loop<T> {
         None
     }
 
+    fn note_asked(&mut self, id: Id, kind: RequestKind) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.asked = kind;
+        }
+    }
+
+    /// The connection's request is replied to.
+    pub(crate) fn count_reply(&mut self, id: Id, code: i32) {
+        if let Some(connection) = self.connections.get(id) {
+            self.counted.count_reply(connection.asked, code);
+        }
+    }
+
     /// Answers a request.
     pub(crate) fn reply(&mut self, id: Id, reply: Reply) {
+        self.count_reply(id, reply.code);
         self.send(id, &ServerMessage::Reply(reply));
     }
 

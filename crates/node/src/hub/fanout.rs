@@ -59,6 +59,8 @@ struct Deliveries<'a, T> {
     now: Now,
     /// Deliveries so far.
     count: &'a mut u64,
+    /// Changes merged so far.
+    merged: &'a mut u64,
 }
 
 impl<T: Transport> Deliveries<'_, T> {
@@ -69,7 +71,7 @@ impl<T: Transport> Deliveries<'_, T> {
         *self.count += 1;
         if connection
             .outbox
-            .push_change(watched, frame.clone(), self.outbox_bytes_max)
+            .push_change(watched, frame.clone(), self.outbox_bytes_max, self.merged)
         {
             connection.progress = self.now.mono;
             self.slow.push(to);
@@ -126,6 +128,7 @@ impl<T: Transport> Loop<T> {
             outbox_bytes_max: self.config.outbox_bytes_max,
             now: self.now,
             count: &mut self.counted.deliveries,
+            merged: &mut self.counted.merged,
         };
         (&self.hub, deliveries)
     }

@@ -23,6 +23,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::Failure;
 use crate::logs::{Format, Level, LogConfig};
+use crate::metrics::MetricsFrom;
 use crate::service::RATE_DEFAULT;
 use crate::webhook::Targets;
 
@@ -54,6 +55,8 @@ pub struct Config {
     pub admin_tls: bool,
     /// Calls a second that an app's administrators may make of each operation; 0: no limit.
     pub rest_rate: u32,
+    /// Who may read the metrics there.
+    pub metrics_from: MetricsFrom,
     /// The logs.
     pub log: LogConfig,
 }
@@ -191,6 +194,13 @@ pub const TOP_KEYS: &[Key] = &[
         about: "Calls a second that the administrators of an app may make of each REST operation; more answer 60007 (429 under `/v1`). 0: no limit.",
     },
     Key {
+        key: "metrics_from",
+        takes: "loopback or anywhere",
+        default: "`\"loopback\"`",
+        rule: "",
+        about: "Who may read `/metrics` where administrators are served ([METRICS.md](METRICS.md)): this machine, or whoever reaches the listener.",
+    },
+    Key {
         key: "data_dir",
         takes: "a path, from the folder of this file",
         default: "none",
@@ -305,6 +315,7 @@ impl Reader<'_> {
         let mut admin_listen = AdminListen::Default;
         let mut admin_tls = false;
         let mut rest_rate = RATE_DEFAULT;
+        let mut metrics_from = MetricsFrom::default();
         let mut data_dir = None;
         let mut certificate_file = None;
         let mut key_file = None;
@@ -328,6 +339,11 @@ impl Reader<'_> {
                     }
                 },
                 "rest_calls_per_second_max" => rest_rate = self.rate(value).unwrap_or(rest_rate),
+                "metrics_from" => {
+                    metrics_from = self
+                        .word(value, "metrics_from", MetricsFrom::TAKES)
+                        .unwrap_or(metrics_from)
+                }
                 "data_dir" => data_dir = self.path(value, "data_dir", folder).map(|at| at.path),
                 "log_level" => log.level = self.word(value, "log_level", Level::TAKES).unwrap_or(log.level),
                 "log_format" => {
@@ -385,6 +401,7 @@ impl Reader<'_> {
             admin_listen,
             admin_tls,
             rest_rate,
+            metrics_from,
             log,
         }
     }

@@ -22,10 +22,14 @@ tls_key_file = "server.key"
 admin_listen = "127.0.0.1:3"
 admin_tls = true
 rest_calls_per_second_max = 23
+metrics_from = "anywhere"
 log_level = "debug"
 log_format = "json"
 loops = 3
 connections_max = 4
+connections_per_address_max = 24
+accepts_per_address_max = 25
+drain_ms = 26
 login_deadline_ms = 5000
 heartbeat_interval_ms = 6000
 heartbeat_timeout_ms = 7_000
@@ -99,6 +103,9 @@ fn every_setting_arrives() {
         tls: config.node.tls.clone(),
         loops: 3,
         connections_max: 4,
+        connections_per_address_max: 24,
+        accepts_per_address_max: 25,
+        drain: ms(26),
         login_deadline: ms(5000),
         heartbeat_interval: ms(6000),
         heartbeat_timeout: ms(7000),
@@ -134,6 +141,7 @@ fn every_setting_arrives() {
         config.administrators,
         BTreeMap::from([(AppId::new(12).unwrap(), vec![user("carol")])])
     );
+    assert_eq!(config.metrics_from, MetricsFrom::Anywhere);
     let [app] = config.apps.as_slice() else {
         panic!("one app")
     };

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::exchange::{Response, json as json_response, respond, segments};
 use crate::service::Service;
-use crate::{openapi, rest, v1};
+use crate::{metrics, openapi, rest, v1};
 
 /// Everything that can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -146,7 +146,9 @@ pub async fn answer(service: &Service, peer: IpAddr, request: Request<Incoming>)
     let path = head.uri.path();
     let found = find(&head.method, path);
     let method = head.method.clone();
-    let response = if path.starts_with("/v4/") {
+    let response = if let Some(response) = metrics::answer(service, peer, &method, path).await {
+        response
+    } else if path.starts_with("/v4/") {
         rest::answer(service, peer, &head, found, body).await
     } else {
         match found {

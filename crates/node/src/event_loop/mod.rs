@@ -7,6 +7,7 @@
 
 mod driver;
 mod limits;
+mod log_budget;
 mod peers;
 mod settings;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use presence_protocol::message::ServerMessage;
 
 pub(crate) use self::driver::{Driver, Listening, Port};
 pub(crate) use self::limits::{Limits, Refused};
+use self::log_budget::LogBudget;
 pub(crate) use self::peers::Peers;
 pub(crate) use self::settings::App;
 use self::settings::CatchUp;
@@ -70,9 +72,8 @@ pub(crate) struct Loop<T: Transport> {
     pub(crate) wheel: Wheel,
     pub(crate) failures: LoginFailures,
     pub(crate) limits: Arc<Limits>,
-    /// Connections refused since the log last said so, and when it may say so again.
-    refused_unlogged: u64,
-    refusals_logged_from: Mono,
+    /// What the log may say of connections that were refused.
+    pub(crate) strangers_logged: LogBudget,
     /// The node is about to stop: connections that end now are expected back (R2.9).
     pub(crate) draining: bool,
     /// Where connections came from that went in this turn, for the backend (R10.1).
@@ -123,8 +124,6 @@ const HANDSHAKE_STEPS_PER_TURN: u32 = 8;
 const READ_BYTES: usize = 64 * 1024;
 /// How soon to try again what other loops had no room for.
 const CONGESTION_RETRY_MS: u64 = 1;
-/// The log says at most this often that connections are refused.
-const REFUSALS_LOGGED_EVERY_MS: u64 = 10_000;
 
 impl<T: Transport> Loop<T> {
     pub(crate) fn new(parts: Parts<T::Detached>) -> Loop<T> {
@@ -146,8 +145,7 @@ impl<T: Transport> Loop<T> {
             wheel: Wheel::new(shortest),
             failures: LoginFailures::new(config.login_failures_max, config.login_failures_window),
             limits: parts.limits,
-            refused_unlogged: 0,
-            refusals_logged_from: Mono(0),
+            strangers_logged: LogBudget::new(),
             draining: false,
             departed: HashMap::new(),
             peers: parts.peers,
@@ -199,12 +197,8 @@ impl<T: Transport> Loop<T> {
             Refused::AddressFast => &mut self.counted.refused_address_fast,
         };
         *counted += 1;
-        self.refused_unlogged += 1;
-        if self.now.mono >= self.refusals_logged_from {
-            let (limit, count) = (refused.setting(), self.refused_unlogged);
-            tracing::warn!(%peer, limit, count, "connections refused: too many");
-            self.refused_unlogged = 0;
-            self.refusals_logged_from = Mono(self.now.mono.0.saturating_add(REFUSALS_LOGGED_EVERY_MS));
+        if let Some(left_out) = self.strangers_logged.take(self.now.mono) {
+            tracing::warn!(%peer, limit = refused.setting(), left_out, "connection refused: too many");
         }
     }
 

@@ -82,8 +82,16 @@ impl<T: Transport> Loop<T> {
             Close::NoLogin => &mut self.counted.closed_no_login,
             Close::Preface | Close::Frame(_) | Close::Message(_) => &mut self.counted.closed_protocol,
         } += 1;
-        // Not at a level that is on by default: whoever floods the server would flood the log.
-        tracing::debug!(peer = %connection.peer, reason = %why, "connection closed");
+        match why {
+            Close::Preface | Close::Frame(_) | Close::Message(_) | Close::NoLogin => {
+                if let Some(left_out) = self.strangers_logged.take(self.now.mono) {
+                    tracing::info!(peer = %connection.peer, reason = %why, left_out, "connection refused");
+                }
+            }
+            Close::Link | Close::Silent | Close::SlowReceiver => {
+                tracing::debug!(peer = %connection.peer, reason = %why, "connection closed");
+            }
+        }
         if let Some(session) = connection.session() {
             self.lose(id, session, why.loss());
         }

@@ -297,6 +297,7 @@ impl Client {
                 {
                     return None;
                 }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => panic!("nothing came: {error}"),
             }
         }

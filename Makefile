@@ -101,9 +101,8 @@ deb: ## Debian packages of library and headers, in DEB_DIR (packaging/README.md)
 	@packaging/deb.sh $(TARGET_DIR)/$(if $(filter dev,$(INSTALL_PROFILE)),debug,$(INSTALL_PROFILE)) $(DEB_DIR) library
 
 NPM_DIR ?= $(TARGET_DIR)/npm
-npm: setup-tests ## the npm package for this platform, optimised, in target/npm (docs/NODE.md)
-	@$(MAKE) build PROFILE=$(INSTALL_PROFILE)
-	@bindings/node/build.sh $(TARGET_DIR)/$(if $(filter dev,$(INSTALL_PROFILE)),debug,$(INSTALL_PROFILE)) $(NPM_DIR)
+npm: setup-tests ## the npm package for this processor and every Linux since 2014, optimised, in target/npm (docs/NODE.md)
+	@CARGO_TARGET_DIR=$(TARGET_DIR) bindings/node/release.sh $(INSTALL_PROFILE) $(NPM_DIR)
 
 WHEEL_DIR ?= $(TARGET_DIR)/wheel
 wheel: setup-tests ## the Python package for this processor and every Linux since 2014, in target/wheel

@@ -31,9 +31,10 @@ node "$here/generate.mjs" "$root/include/tim_presence.h" "$root/docs/C_API.md" "
 
 # Node's interface for native modules, version 8: the binary runs with every Node from 18 on. It is never unloaded, because
 # a thread of the library may be on its way through its wake callback. The C++ runtime is inside, so that it needs no newer one.
+# CXX and CXX_RUNTIME are one word or several: a compiler, and how it is told to put the runtime inside.
 ${CXX:-c++} -std=c++17 -O2 -Wall -Wextra -Wpedantic -Werror -fPIC -shared -fvisibility=hidden -fno-exceptions -fno-rtti \
     -DNAPI_VERSION=8 -isystem "$tools/node_modules/node-api-headers/include" -I "$root/include" \
-    -static-libstdc++ -static-libgcc -Wl,-z,nodelete -Wl,-z,max-page-size=16384 -Wl,--exclude-libs,ALL -s \
+    ${CXX_RUNTIME--static-libstdc++ -static-libgcc -Wl,--exclude-libs,ALL} -Wl,-z,nodelete -Wl,-z,max-page-size=16384 -s \
     -o "$prebuilt/tim_presence.node" "$here"/native/*.cc -ldl
 strip --strip-unneeded -o "$prebuilt/libtim_presence.so.0" "$built/libtim_presence.so"
 cp "$here/README.md" "$root/LICENSE-MIT" "$root/LICENSE-APACHE" "$out/package/"

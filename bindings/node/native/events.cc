@@ -11,6 +11,10 @@ namespace {
 /// What the first argument of a sink says; src/client.ts has the same numbers.
 enum Kind { RESULT, STATUSES, CONNECTION, KICKED, EXPIRED, EVICTED, LOG, CLOSED };
 
+/// How often and how long a new client waits for room for one more listener: five seconds in all.
+constexpr int LISTEN_POLLS = 500;
+constexpr std::uint32_t LISTEN_POLL_MS = 10;
+
 /// One call of a client's sink, with the handle scope that it needs.
 class Delivery {
 public:
@@ -107,18 +111,22 @@ void on_closed(void *entry) { Delivery delivery(of(entry), CLOSED); }
 
 int32_t listen(Entry *entry) {
   const TimClient client = entry->client;
-  // A setter takes a place among the calls that wait, of which there may be fewer than setters (option queue_max). Polling
-  // frees it; there is nothing to hear of yet.
+  // With an option queue_max below six there may be no room for one more setter: each takes a place among the calls that wait until
+  // the library's thread has it and it is polled, which is a matter of microseconds. There is nothing to hear of yet.
   const auto set = [client, entry](auto setter, auto listener) {
-    const int32_t code = setter(client, listener, entry, nullptr);
-    return code != TIM_OK ? code : tim.timPoll(client, 0, 0, nullptr);
+    int32_t code = setter(client, listener, entry, nullptr);
+    for (int poll = 0; code == TIM_ERR_BUSY && poll < LISTEN_POLLS; poll++) {
+      tim.timPoll(client, 0, LISTEN_POLL_MS, nullptr);
+      code = setter(client, listener, entry, nullptr);
+    }
+    return code;
   };
   int32_t code = set(tim.timSetUserStatusChangedCallback, on_statuses);
   if (code == TIM_OK) code = set(tim.timSetConnectionStateCallback, on_connection);
   if (code == TIM_OK) code = set(tim.timSetKickedOfflineCallback, on_kicked);
   if (code == TIM_OK) code = set(tim.timSetUserSigExpiredCallback, on_expired);
   if (code == TIM_OK) code = set(tim.timSetSubscriptionEvictedCallback, on_evicted);
-  if (code == TIM_OK) code = tim.timSetWakeCallback(client, on_wake, entry, nullptr);
+  if (code == TIM_OK) code = set(tim.timSetWakeCallback, on_wake);
   return code;
 }
 

@@ -9,7 +9,7 @@ use presence_client::{ConnectionState, Outcome};
 use presence_protocol::errors::code;
 use presence_protocol::message::UserStatus;
 
-use crate::scenario::{ACTIVE_USERS, Call, DeviceIndex, OBSERVER, Scenario, UserIndex};
+use crate::scenario::{ACTIVE_USERS, Call, DeviceIndex, OBSERVER, RESTART_GRACE, Scenario, UserIndex};
 
 /// What can be violated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,6 +128,7 @@ pub struct Checker {
     has_data_dir: Vec<bool>,
     subscriptions_max: usize,
     ghost_bound_ms: u64,
+    has_store: bool,
     views: Vec<View>,
     /// When each user's last device was, at the latest, alive.
     alive_until_ms: Vec<u64>,
@@ -154,6 +155,7 @@ impl Checker {
                 .collect(),
             subscriptions_max: scenario.subscriptions_max,
             ghost_bound_ms: scenario.ghost_bound_ms(),
+            has_store: scenario.store,
             views: scenario
                 .devices
                 .iter()
@@ -176,8 +178,15 @@ impl Checker {
     }
 
     /// The server starts: what the backend ordered at run time is forgotten, and the lists are as configured.
-    pub fn server_started(&mut self, scenario: &Scenario) {
+    pub fn server_started(&mut self, scenario: &Scenario, at_ms: u64) {
         self.friends = friends_told(scenario);
+        if scenario.store {
+            // R2.9: who was live when the last one ended may be shown so a while.
+            let until_ms = at_ms + RESTART_GRACE.as_millis() as u64;
+            for alive_until_ms in &mut self.alive_until_ms {
+                *alive_until_ms = until_ms.max(*alive_until_ms);
+            }
+        }
     }
 
     /// R1.5: nobody subscribes to it any more, and its friends are forgotten.
@@ -595,8 +604,10 @@ impl Checker {
             }
             let told = self.views[device].told.get(&truth.user_id);
             let same = told.is_some_and(|told| {
-                (told.version, told.status, &told.custom_status)
-                    == (truth.version, truth.status, &truth.custom_status)
+                // A crash of a server with a store raises versions and nothing else, which nobody is told (R6.6).
+                let raised = self.has_store && told.version < truth.version;
+                (told.version == truth.version || raised)
+                    && (told.status, &told.custom_status) == (truth.status, &truth.custom_status)
             });
             if same {
                 continue;

@@ -427,7 +427,7 @@ impl Run {
         self.sim.bounce(SERVER);
         // As configured: it does not remember what was ordered at run time.
         self.switches = self.world.scenario.switches;
-        locked(&self.world.checker).server_started(&self.world.scenario);
+        locked(&self.world.checker).server_started(&self.world.scenario, now_ms);
     }
 
     fn mend_all(&mut self) {

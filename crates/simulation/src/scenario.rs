@@ -167,6 +167,8 @@ pub struct Scenario {
     pub multi_login: MultiLogin,
     /// R2.8.
     pub offline_grace: Duration,
+    /// Whether the server keeps what it knows across its ends.
+    pub store: bool,
     /// R5.8.
     pub subscription_linger: Duration,
     /// As configured, and as they are whenever all is well.
@@ -187,6 +189,8 @@ pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(1_500);
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(1_000);
 /// R8.5.
 const BACKOFF_MAX: Duration = Duration::from_millis(500);
+/// R2.9: longer than the longest backoff.
+pub const RESTART_GRACE: Duration = Duration::from_millis(1_000);
 /// A login that lasts through the simulation, whatever its clock does.
 const LONG_S: i64 = 30 * 24 * 3600;
 /// The longest settling: silence noticed at both ends one after the other, a backoff, a login, and some answers.
@@ -237,6 +241,7 @@ impl Scenario {
                 MultiLogin::Unlimited,
             ]),
             offline_grace: Duration::from_millis(random.pick(&[0, 0, 300])),
+            store: seed % 2 == 1,
             subscription_linger: Duration::from_millis(random.pick(&[1_000, 300_000])),
             switches: Switches {
                 user_status: true,
@@ -259,6 +264,7 @@ impl Scenario {
     #[must_use]
     pub fn node_config(&self) -> NodeConfig {
         NodeConfig {
+            restart_grace: RESTART_GRACE,
             heartbeat_interval: HEARTBEAT_INTERVAL,
             heartbeat_timeout: HEARTBEAT_TIMEOUT,
             login_deadline: Duration::from_millis(1_000),

@@ -1,13 +1,15 @@
 //! The server's host: the real node with one loop, its wall clock, and the backend's orders.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use presence::ids::{AppId, UserId, UserKey};
 use presence::settings::AppSettings;
 use presence::time::Wall;
 use presence_node::clock::RuntimeClock;
+use presence_node::durable::held::Held;
+use presence_node::engine::memory::floor_at;
 use presence_node::{AppConfig, AsyncAdmin, NodeConfig, single};
 use tokio::sync::Notify;
 use turmoil::net::TcpListener;
@@ -31,6 +33,10 @@ pub struct Desk {
     wall_shift_ms: AtomicI64,
     /// UserSigs made before this second were revoked (R8.7).
     sign_from_s: AtomicI64,
+    /// What outlives a server that has a store.
+    held: Mutex<Held>,
+    /// The last one was told to end, and did.
+    ended_in_order: AtomicBool,
 }
 
 /// What the backend wants.
@@ -103,7 +109,8 @@ impl Desk {
     }
 }
 
-/// The life of one server process. It knows nothing of those before it.
+/// The life of one server process. It knows nothing of those before it, but for what a store holds: what a crash left there
+/// lacks what the engine had not handed over yet.
 pub async fn run(world: Arc<World>) -> turmoil::Result {
     let desk = &world.server;
     locked(&desk.orders).clear();
@@ -116,14 +123,22 @@ pub async fn run(world: Arc<World>) -> turmoil::Result {
         connections: Arc::clone(&world.connections),
         write_bytes_max: world.scenario.write_bytes_max,
     };
+    let mut config = node_config(&world);
+    let crashed = !desk.ended_in_order.swap(false, Ordering::Relaxed);
+    // The planted bug is that of a server without one.
+    if world.scenario.store && world.plant.is_none() {
+        let floor = floor_at(Wall(desk.wall_ms(now_ms)));
+        config.store = Some(locked(&desk.held).open(floor, crashed));
+    }
     let (admin, node) = single(
-        node_config(&world),
+        config,
         vec![app(&world.scenario)],
         listener,
         presence_node::World { clock },
     );
     tokio::task::spawn_local(obey(Arc::clone(&world), admin));
     node.await;
+    desk.ended_in_order.store(true, Ordering::Relaxed);
     Ok(())
 }
 

@@ -37,6 +37,7 @@ fn outcome(code: i32, users: Vec<UserStatus>) -> Outcome {
 /// A checker that saw Ann's first device log in at 100 ms and be told its own status.
 fn logged_in() -> Checker {
     let mut scenario = Scenario::from_seed(1);
+    scenario.store = false;
     for device in &mut scenario.devices {
         device.has_data_dir = false;
     }
@@ -170,7 +171,10 @@ fn results_that_are_missing_repeated_or_out_of_order_are_reported() {
 
 #[test]
 fn a_ghost_is_reported_in_trouble_only_past_the_bound_i1() {
-    let scenario = Scenario::from_seed(1);
+    let scenario = Scenario {
+        store: false,
+        ..Scenario::from_seed(1)
+    };
     for (late_ms, expected) in [(0, vec![]), (1, vec![Invariant::NoGhost])] {
         let mut checker = logged_in();
         checker.killed(DEVICE, 200);

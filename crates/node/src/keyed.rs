@@ -14,11 +14,11 @@ pub(crate) trait Keyed {
 }
 
 /// See the module. At most one value a user.
-pub(crate) struct KeyedSlab<T> {
+pub(crate) struct KeyedSlab<T, S = RandomState> {
     values: Slab<T>,
     places: HashTable<Entry>,
-    /// Keyed anew in each process: users choose their names.
-    hasher: RandomState,
+    /// Keyed anew in each process: users choose their names. Another one only in the test of users who share a hash.
+    hasher: S,
 }
 
 /// Where a value is, and enough of its key's hash to tell it from nearly all others without a look at it.
@@ -37,10 +37,16 @@ const FETCHED_AT_ONCE: usize = 64;
 
 impl<T: Keyed> KeyedSlab<T> {
     pub(crate) fn new() -> KeyedSlab<T> {
+        KeyedSlab::with_hasher(RandomState::new())
+    }
+}
+
+impl<T: Keyed, S: BuildHasher> KeyedSlab<T, S> {
+    fn with_hasher(hasher: S) -> KeyedSlab<T, S> {
         KeyedSlab {
             values: Slab::new(),
             places: HashTable::new(),
-            hasher: RandomState::new(),
+            hasher,
         }
     }
 
@@ -171,6 +177,8 @@ impl<T: Keyed> KeyedSlab<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::hash::{BuildHasherDefault, Hasher};
+
     use presence::ids::{AppId, UserId};
 
     use super::*;
@@ -181,13 +189,47 @@ mod tests {
         }
     }
 
+    fn key(number: usize) -> UserKey {
+        UserKey {
+            app: AppId::new(1).expect("not 0"),
+            user: UserId::new(&number.to_string()).expect("well-formed"),
+        }
+    }
+
+    /// All users have the same hash, and so the same mark.
+    #[derive(Default)]
+    struct Same;
+
+    impl Hasher for Same {
+        fn write(&mut self, _bytes: &[u8]) {}
+
+        fn finish(&self) -> u64 {
+            0x1234_5678_9abc_def0
+        }
+    }
+
+    #[test]
+    fn users_who_share_a_mark_are_told_apart() {
+        let mut users = KeyedSlab::with_hasher(BuildHasherDefault::<Same>::default());
+        let ids: Vec<Id> = (0..5).map(|number| users.insert((key(number), number))).collect();
+        let ask = |users: &KeyedSlab<(UserKey, usize), _>| {
+            let mut each = Vec::new();
+            users.of_each(
+                [4, 7, 0, 2, 3, 1].into_iter().map(key),
+                |value| value.1 as u8,
+                |value| each.push(value.map(|value| value.1)),
+            );
+            each
+        };
+        assert_eq!(ask(&users), [Some(4), None, Some(0), Some(2), Some(3), Some(1)]);
+        assert_eq!(users.id_of(&key(3)), Some(ids[3]));
+        assert_eq!(users.remove(ids[2]), Some((key(2), 2)));
+        assert_eq!(ask(&users), [Some(4), None, Some(0), None, Some(3), Some(1)]);
+        assert_eq!(users.of(&key(2)), None);
+    }
+
     #[test]
     fn values_are_found_by_user_and_by_id_until_they_are_removed() {
-        let app = AppId::new(1).expect("not 0");
-        let key = |number: usize| UserKey {
-            app,
-            user: UserId::new(&number.to_string()).expect("well-formed"),
-        };
         let mut users = KeyedSlab::new();
         let ids: Vec<Id> = (0..1_000)
             .map(|number| users.insert((key(number), number)))

@@ -39,6 +39,8 @@ fan-out                P publishers change their status, W watchers each are tol
   --shared             the same W watchers watch every publisher (default: each has its own)
   --rate N             deliveries a second (default: saturated)
   --window N           changes of a publisher under way at once (default 32)
+  --merging            changes that wait for a watcher may be merged, ours with its default outboxes: the last change of each
+                       publisher must reach everybody (default: every change must, and outboxes are so large that it does)
   --seconds S          measured time (default 5)
 
 idle                   connections that do nothing, after one burst
@@ -201,6 +203,7 @@ impl Draft {
             (Draft::FanOut(fan_out), "shared") => fan_out.shared = true,
             (Draft::FanOut(fan_out), "rate") => fan_out.deliveries_per_second = Some(at_least_one(parser)?),
             (Draft::FanOut(fan_out), "window") => fan_out.window = at_least_one(parser)?,
+            (Draft::FanOut(fan_out), "merging") => fan_out.merging = true,
             (Draft::FanOut(fan_out), "seconds") => fan_out.measured = seconds(parser)?,
             (Draft::Idle(idle), "connections") => idle.connections = at_least_one(parser)?,
             (Draft::Idle(idle), "subscriptions") => idle.subscriptions = parser.value()?.parse()?,
@@ -332,6 +335,8 @@ mod tests {
         assert_eq!(parameters["watchers"], 4);
         assert_eq!(parameters["shared"], true);
         assert_eq!(parameters["deliveries_per_second"], 100);
+        assert_eq!(parameters["merging"], false);
+        assert!(scenario("fan-out --merging").merging());
         assert_eq!(parameters["measured"]["nanos"], 500_000_000);
     }
 
@@ -377,6 +382,7 @@ mod tests {
             "dance",
             "idle --rate 5",
             "idle --count counting.so",
+            "idle --merging",
             "idle --connections 10 --subscriptions 10",
             "fan-out --rounds 0",
             "fan-out --seconds 0",

@@ -133,7 +133,7 @@ fn choose(
     scenario: &dyn Scenario,
     left_out: &mut Vec<LeftOut>,
 ) -> io::Result<Vec<Box<dyn Served>>> {
-    let mut all = served::all(measurement.server_binary.clone());
+    let mut all = served::all(measurement.server_binary.clone(), scenario.merging());
     let mut chosen: Vec<Box<dyn Served>> = Vec::new();
     for name in &measurement.servers {
         match all.iter().position(|served| served.name() == name) {

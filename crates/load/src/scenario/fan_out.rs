@@ -25,6 +25,8 @@ pub struct FanOut {
     pub deliveries_per_second: Option<usize>,
     /// Changes of one publisher under way at once.
     pub window: usize,
+    /// A watcher may be told the newest of several changes only; the last one must reach everybody.
+    pub merging: bool,
     /// Measured time, after as much, at most a second, of warm-up.
     pub measured: Duration,
 }
@@ -37,6 +39,7 @@ impl Default for FanOut {
             shared: false,
             deliveries_per_second: None,
             window: 32,
+            merging: false,
             measured: Duration::from_secs(5),
         }
     }
@@ -113,6 +116,7 @@ impl Scenario for FanOut {
         flow.pump(&mut crowd, Instant::now() + warm_up)?;
         let calls_before = server.counts()?;
         let (cpu_before, counted_before, begin) = (server.tree.cpu_time()?, flow.delivered, Instant::now());
+        let merged_before = flow.merged;
         flow.latencies.clear();
         flow.pump(&mut crowd, begin + self.measured)?;
         let (elapsed, cpu) = (
@@ -121,6 +125,7 @@ impl Scenario for FanOut {
         );
         let calls = server.counts()?;
         let deliveries = some(flow.delivered - counted_before, "delivery")?;
+        let merged = flow.merged - merged_before;
         let resident = server.tree.resident_bytes()?;
         flow.drain(&mut crowd)?;
 
@@ -133,6 +138,10 @@ impl Scenario for FanOut {
             Figure::less("p99 ms", percentile_ms(&flow.latencies, 0.99)),
             Figure::less("RSS MiB", mebibytes(resident)),
         ];
+        if self.merging {
+            let share = merged as f64 / (merged + deliveries) as f64;
+            figures.push(Figure::plain("merged %", 100.0 * share));
+        }
         if let (Some(before), Some(calls)) = (calls_before, calls) {
             figures.extend(calls.figures(&before, deliveries));
         }
@@ -141,6 +150,10 @@ impl Scenario for FanOut {
 
     fn parameters(&self) -> serde_json::Value {
         serde_json::json!(self)
+    }
+
+    fn merging(&self) -> bool {
+        self.merging
     }
 }
 
@@ -155,7 +168,9 @@ struct Flow<'a> {
     /// Per connection and publisher it watches: the last change delivered, and its version.
     last: Vec<(u64, u64)>,
     delivered: u64,
-    /// From sending a change to the last watcher.
+    /// Changes that a watcher was not told because it was told a newer one.
+    merged: u64,
+    /// From sending a change to the last watcher, who was told it or a newer one.
     latencies: Vec<u32>,
     next_publisher: usize,
     next_change_at: Instant,
@@ -172,6 +187,7 @@ impl<'a> Flow<'a> {
             under_way: vec![vec![(0, now); parameters.window]; parameters.publishers],
             last: vec![(0, 0); connections * parameters.watched_by_each()],
             delivered: 0,
+            merged: 0,
             latencies: Vec::new(),
             next_publisher: 0,
             next_change_at: now,
@@ -264,21 +280,113 @@ impl<'a> Flow<'a> {
         let publisher = status.user as usize;
         let watched_by_each = self.parameters.watched_by_each();
         let (sequence, version) = &mut self.last[connection * watched_by_each + publisher % watched_by_each];
-        if status.sequence != *sequence + 1 || (status.version <= *version && status.version != 0) {
+        let (told, newest) = (*sequence + 1, status.sequence);
+        let is_in_order = told == newest || (self.parameters.merging && told < newest);
+        if !is_in_order
+            || newest > self.sent[publisher]
+            || (status.version <= *version && status.version != 0)
+        {
+            let hint = if told < newest && !self.parameters.merging {
+                "; with more watchers than a slice of a fan-out has, or a reader that is too slow, changes are merged: see --merging"
+            } else {
+                ""
+            };
             self.mistake = Some(format!(
-                "connection {connection} heard change {} (version {}) of {publisher} after {sequence} (version {version})",
-                status.sequence, status.version
+                "connection {connection} heard change {newest} (version {}) of {publisher} after {sequence} (version {version}){hint}",
+                status.version
             ));
             return;
         }
-        (*sequence, *version) = (status.sequence, status.version);
+        (*sequence, *version) = (newest, status.version);
         self.delivered += 1;
-        let (watchers, sent_at) =
-            &mut self.under_way[publisher][status.sequence as usize % self.parameters.window];
-        *watchers += 1;
-        if *watchers == self.parameters.watchers {
-            self.completed[publisher] += 1;
-            self.latencies.push(micros(sent_at.elapsed()));
+        self.merged += newest - told;
+        for reached in told..=newest {
+            let (watchers, sent_at) =
+                &mut self.under_way[publisher][reached as usize % self.parameters.window];
+            *watchers += 1;
+            if *watchers == self.parameters.watchers {
+                self.completed[publisher] += 1;
+                self.latencies.push(micros(sent_at.elapsed()));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One publisher, which is connection 0, with two watchers, 1 and 2, and four changes sent.
+    fn flow(parameters: &FanOut) -> Flow<'_> {
+        let mut flow = Flow::new(parameters, 3);
+        flow.sent[0] = 4;
+        flow
+    }
+
+    fn parameters(merging: bool) -> FanOut {
+        FanOut {
+            publishers: 1,
+            watchers: 2,
+            merging,
+            ..FanOut::default()
+        }
+    }
+
+    fn status(sequence: u64, version: u64) -> Status {
+        Status {
+            user: 0,
+            online: true,
+            sequence,
+            version,
+        }
+    }
+
+    #[test]
+    fn without_merging_every_change_must_come_once_and_in_order() {
+        let parameters = parameters(false);
+        for (heard, is_right) in [
+            (&[(1, 1), (2, 2)][..], true),
+            (&[(1, 1), (3, 3)], false),
+            (&[(2, 2)], false),
+            (&[(1, 1), (1, 2)], false),
+            (&[(1, 2), (2, 2)], false),
+        ] {
+            let mut flow = flow(&parameters);
+            for (sequence, version) in heard {
+                flow.count(1, status(*sequence, *version));
+            }
+            assert_eq!(flow.mistake.is_none(), is_right, "{heard:?}: {:?}", flow.mistake);
+        }
+    }
+
+    #[test]
+    fn with_merging_the_last_change_must_reach_everybody() {
+        let parameters = parameters(true);
+        let mut flow = flow(&parameters);
+        flow.count(1, status(1, 1));
+        flow.count(1, status(4, 4));
+        assert_eq!(
+            (flow.completed[0], flow.delivered, flow.merged),
+            (0, 2, 2),
+            "the other heard nothing"
+        );
+        flow.count(2, status(3, 3));
+        assert_eq!((flow.completed[0], flow.latencies.len()), (3, 3));
+        assert_ne!(flow.sent, flow.completed, "the last is missing");
+        flow.count(2, status(4, 4));
+        assert_eq!(flow.sent, flow.completed);
+        assert_eq!((flow.delivered, flow.merged), (4, 4));
+        assert_eq!(flow.mistake, None);
+    }
+
+    #[test]
+    fn with_merging_nothing_may_come_twice_go_back_or_never_have_been_sent() {
+        let parameters = parameters(true);
+        for wrong in [(2, 3), (3, 4), (4, 3), (5, 5)] {
+            let mut flow = flow(&parameters);
+            flow.count(1, status(3, 3));
+            flow.count(1, status(wrong.0, wrong.1));
+            assert!(flow.mistake.is_some(), "{wrong:?}");
         }
     }
 }

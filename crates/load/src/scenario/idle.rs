@@ -1,12 +1,13 @@
 //! Idle: many logged-in connections, each with subscriptions and one change behind it, doing nothing. What does the
 //! server remember for each, and does it use the processor meanwhile?
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::io;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::circle::Circle;
 use super::{Scenario, ask_each, per, settle};
 use crate::crowd::Crowd;
 use crate::dialect::{Dialect, Event, Need};
@@ -37,9 +38,8 @@ impl Default for Idle {
 
 impl Idle {
     /// A user watches the next ones.
-    fn watched_by(&self, user: usize) -> impl Iterator<Item = u32> + use<> {
-        let connections = self.connections;
-        (1..=self.subscriptions).map(move |step| ((user + step) % connections) as u32)
+    fn circle(&self) -> Circle {
+        Circle::of_neighbours(self.connections, self.subscriptions)
     }
 }
 
@@ -53,12 +53,7 @@ impl Scenario for Idle {
     }
 
     fn relations(&self) -> Relations {
-        let watches = (0..self.connections)
-            .flat_map(|user| self.watched_by(user).map(move |watched| (user as u32, watched)));
-        Relations {
-            users: self.connections as u32,
-            watches: watches.collect(),
-        }
+        self.circle().relations()
     }
 
     fn run(
@@ -81,7 +76,7 @@ impl Scenario for Idle {
             progress,
             "subscribing",
             |number, dialect, session, out| {
-                let users: Vec<u32> = self.watched_by(number).collect();
+                let users: Vec<u32> = self.circle().watched_by(number).collect();
                 dialect.subscribe(session, &users, out)
             },
             |_, _| (),
@@ -123,40 +118,30 @@ impl Scenario for Idle {
 impl Idle {
     /// Everyone changes its status once, and everyone who watches it is told, once.
     fn burst(&self, crowd: &mut Crowd<'_>, progress: &Progress) -> io::Result<()> {
-        let expected = self.connections * self.subscriptions;
-        let mut told = vec![false; expected];
-        let count = Cell::new(0);
+        let heard = RefCell::new(self.circle().unheard());
         let mut mistake = None;
-        let (connections, subscriptions) = (self.connections, self.subscriptions);
         let mut tell = |connection: usize, event: Event| {
             let Event::Told(status) = event else { return };
             if status.sequence != 1 || status.user as usize == connection {
                 return;
             }
-            let step = (status.user as usize + connections - connection) % connections;
-            match told.get_mut((connection * subscriptions + step).wrapping_sub(1)) {
-                Some(told) if step <= subscriptions && !*told => {
-                    *told = true;
-                    count.set(count.get() + 1);
-                }
-                _ => {
-                    mistake = Some(format!(
-                        "connection {connection} heard of {} for nothing",
-                        status.user
-                    ))
-                }
+            if !heard.borrow_mut().note(connection, status.user) {
+                mistake = Some(format!(
+                    "connection {connection} heard of {} for nothing",
+                    status.user
+                ));
             }
         };
         ask_each(
             crowd,
-            0..connections,
+            0..self.connections,
             progress,
             "one burst",
             |_, dialect, session, out| dialect.change(session, 1, out),
             &mut tell,
         )?;
         let mut patience = Patience::new("the rest of the burst");
-        while count.get() < expected {
+        while !heard.borrow().is_complete() {
             let seen = crowd.turn(Patience::TURN, &mut tell)?;
             patience.saw(seen)?;
         }

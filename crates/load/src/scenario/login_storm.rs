@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::circle::{Circle, Heard};
 use super::{Scenario, mebibytes, micros, per, percentile_ms};
 use crate::crowd::Crowd;
-use crate::dialect::{Dialect, Event, Need, Status};
+use crate::dialect::{Dialect, Event, Need};
 use crate::progress::{Patience, Progress};
 use crate::report::Figure;
 use crate::served::{Relations, ServerProcess};
@@ -36,13 +37,8 @@ impl Default for LoginStorm {
 
 impl LoginStorm {
     /// A user watches users far from it, so that some are there already and some are not.
-    fn watched_by(&self, user: usize) -> impl Iterator<Item = u32> + use<> {
-        let (connections, stride) = (self.connections, self.stride());
-        (1..=self.subscriptions).map(move |step| ((user + step * stride) % connections) as u32)
-    }
-
-    fn stride(&self) -> usize {
-        (self.connections / (self.subscriptions + 1)).max(1)
+    fn circle(&self) -> Circle {
+        Circle::of_distant(self.connections, self.subscriptions)
     }
 }
 
@@ -60,12 +56,7 @@ impl Scenario for LoginStorm {
     }
 
     fn relations(&self) -> Relations {
-        let watches = (0..self.connections)
-            .flat_map(|user| self.watched_by(user).map(move |watched| (user as u32, watched)));
-        Relations {
-            users: self.connections as u32,
-            watches: watches.collect(),
-        }
+        self.circle().relations()
     }
 
     fn run(
@@ -105,7 +96,7 @@ impl Scenario for LoginStorm {
             }
             for number in std::mem::take(&mut storm.fresh) {
                 if self.subscriptions > 0 {
-                    let users: Vec<u32> = self.watched_by(number).collect();
+                    let users: Vec<u32> = self.circle().watched_by(number).collect();
                     storm.unanswered += crowd.send(number, |dialect, session, out| {
                         let mut answers = dialect.announce(session, out);
                         answers += dialect.subscribe(session, &users, out);
@@ -149,9 +140,8 @@ struct Storm<'a> {
     fresh: Vec<usize>,
     logged_in: usize,
     unanswered: usize,
-    /// Per connection and subscription: it knows that the user is online.
-    knows: Vec<bool>,
-    known: usize,
+    /// Who knows that whom it watches is online.
+    heard: Heard,
     latencies: Vec<u32>,
 }
 
@@ -163,16 +153,13 @@ impl<'a> Storm<'a> {
             fresh: Vec::new(),
             logged_in: 0,
             unanswered: 0,
-            knows: vec![false; parameters.connections * parameters.subscriptions],
-            known: 0,
+            heard: parameters.circle().unheard(),
             latencies: Vec::with_capacity(parameters.connections),
         }
     }
 
     fn is_over(&self) -> bool {
-        self.logged_in == self.parameters.connections
-            && self.unanswered == 0
-            && self.known == self.knows.len()
+        self.logged_in == self.parameters.connections && self.unanswered == 0 && self.heard.is_complete()
     }
 
     fn hear(&mut self, number: usize, event: Event) {
@@ -183,21 +170,11 @@ impl<'a> Storm<'a> {
                 self.latencies.push(micros(self.opened_at[number].elapsed()));
             }
             Event::Done => self.unanswered = self.unanswered.saturating_sub(1),
-            Event::Told(status) | Event::Answered(status) => self.learn(number, status),
-        }
-    }
-
-    fn learn(&mut self, number: usize, status: Status) {
-        let (connections, subscriptions) = (self.parameters.connections, self.parameters.subscriptions);
-        let distance = (status.user as usize)
-            .wrapping_add(connections)
-            .wrapping_sub(number)
-            % connections;
-        let (stride, step) = (self.parameters.stride(), distance / self.parameters.stride());
-        if status.online && distance.is_multiple_of(stride) && (1..=subscriptions).contains(&step) {
-            let knows = &mut self.knows[number * subscriptions + step - 1];
-            self.known += usize::from(!*knows);
-            *knows = true;
+            // Told and asked for, it may hear of the same user twice.
+            Event::Told(status) | Event::Answered(status) if status.online => {
+                self.heard.note(number, status.user);
+            }
+            Event::Told(_) | Event::Answered(_) => {}
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::served::{Relations, ServerProcess};
 
 pub mod celebrity;
 pub mod churn;
+mod circle;
 pub mod fan_out;
 pub mod idle;
 pub mod login_storm;
@@ -38,6 +39,11 @@ pub trait Scenario {
 
     /// The parameters, for the report.
     fn parameters(&self) -> serde_json::Value;
+
+    /// Whether a server may merge changes that wait for one receiver. Unless asked for it may not, and is configured so.
+    fn merging(&self) -> bool {
+        false
+    }
 }
 
 /// Lets each of these connections ask something and waits for all answers, without letting them pile up. Every event

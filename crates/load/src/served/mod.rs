@@ -135,9 +135,9 @@ impl Relations {
 }
 
 /// The servers there are, in the order of the tables. `binary` is our server's; `None`: beside this program.
-pub fn all(binary: Option<PathBuf>) -> Vec<Box<dyn Served>> {
+pub fn all(binary: Option<PathBuf>, merging: bool) -> Vec<Box<dyn Served>> {
     vec![
-        Box::new(own::Ours { binary }),
+        Box::new(own::Ours { binary, merging }),
         Box::new(own::FLOOR_EACH),
         Box::new(own::FLOOR_BATCH),
         Box::new(brokers::Redis),

@@ -20,10 +20,25 @@ const SECRET_KEY: &str = "load-load-load-load-load-load-load-load-load-load-load
 /// Every limit off that would refuse or merge load: only its cost is measured.
 const CONFIGURATION: &str = include_str!("../../configuration/ours.toml");
 
+/// The option there that keeps changes from being merged.
+const NO_MERGING: &str = "outbox_bytes_max";
+
 /// `tim-presence-server`.
 pub struct Ours {
     /// Its program; `None`: beside this one.
     pub binary: Option<PathBuf>,
+    /// With outboxes as they are by default, so that changes which wait are merged.
+    pub merging: bool,
+}
+
+impl Ours {
+    fn configuration(&self) -> String {
+        CONFIGURATION
+            .lines()
+            .filter(|line| !(self.merging && line.starts_with(NO_MERGING)))
+            .map(|line| format!("{}\n", line.replace("SECRET_KEY", SECRET_KEY)))
+            .collect()
+    }
 }
 
 impl Served for Ours {
@@ -40,7 +55,7 @@ impl Served for Ours {
             Some(binary) => binary.clone(),
             None => std::env::current_exe()?.with_file_name("tim-presence-server"),
         };
-        let file = place.write("server.toml", &CONFIGURATION.replace("SECRET_KEY", SECRET_KEY))?;
+        let file = place.write("server.toml", &self.configuration())?;
         let mut command = Command::new(binary);
         command.arg("--config").arg(file);
         Ok(Launch {
@@ -91,5 +106,28 @@ fn ours() -> dialect::ours::Ours {
         app: AppId::new(APP_ID).expect("above 0"),
         secret_key: SECRET_KEY,
         now_s: now.as_secs() as i64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merging_leaves_the_outboxes_as_they_are_by_default_and_changes_nothing_else() {
+        let [apart, merging] = [false, true].map(|merging| {
+            let ours = Ours {
+                binary: None,
+                merging,
+            };
+            ours.configuration()
+        });
+        let left_out: Vec<&str> = apart
+            .lines()
+            .filter(|line| !merging.lines().any(|kept| kept == *line))
+            .collect();
+        assert_eq!(left_out, ["outbox_bytes_max = 67108864"]);
+        assert_eq!(merging.lines().count() + 1, apart.lines().count());
+        assert!(apart.contains(SECRET_KEY));
     }
 }

@@ -50,7 +50,7 @@ Options:
 
 Once it listens, its first line on standard output is \"listening on tim://IP:PORT\".
 SIGHUP: read the file again; settings of apps change at once, and the log says what needs a restart.
-SIGTERM, SIGINT: stop.
+SIGTERM, SIGINT: have clients come back later, and stop; a second time: stop at once.
 Exit codes: 0 done, 1 it could not run (for example the address is in use), 2 wrong arguments or configuration,
 3 the store is damaged, in use, or not one of this server's.
 ";

@@ -911,6 +911,13 @@ int32_t timSetWakeCallback(TimClient client,
 #define TIM_ERR_BUFFER_TOO_SMALL (-19)
 
 /**
+ * The server is not trusted. As a result, and with a connection state: the server's certificate has expired, is for
+ * another host, is of an authority that is not trusted here, or its key is not the pinned one. The text says which. A
+ * login ends with it at once; a session that was there before keeps trying, and logs each attempt.
+ */
+#define TIM_ERR_SERVER_NOT_TRUSTED (-20)
+
+/**
  * Not initialised. Only from the drop-in library: TIMInit was not called.
  */
 #define TIM_ERR_NOT_INITIALIZED 6013
@@ -1234,7 +1241,7 @@ int32_t timServerStart(const char *options_json,
                        TimServer *server);
 
 /**
- * Says where the server listens, as a client's option "server" wants it: "tim://127.0.0.1:40123".
+ * Says where the server listens, as a client's option "server" wants it: "tim://127.0.0.1:40123", or "tims://…" with a certificate.
  *
  * @param server    The server.
  * @param buf       Receives the address and a NUL; NULL with a capacity of 0 to ask for the size.

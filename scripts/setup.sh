@@ -51,6 +51,7 @@ if [ "${1:-}" = tests ]; then
     tools=""
     have clang++ || tools="$tools clang"
     ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.asan-*.a >/dev/null 2>&1 || tools="$tools libclang-rt-dev"
+    have openssl || tools="$tools openssl"
     have valgrind || tools="$tools valgrind"
     have abidw || tools="$tools abigail-tools"
     have doxygen || tools="$tools doxygen"

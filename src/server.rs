@@ -49,7 +49,7 @@ pub unsafe extern "C" fn timServerStart(options_json: *const c_char, server: *mu
     })
 }
 
-/// Says where the server listens, as a client's option "server" wants it: "tim://127.0.0.1:40123".
+/// Says where the server listens, as a client's option "server" wants it: "tim://127.0.0.1:40123", or "tims://…" with a certificate.
 ///
 /// @param server    The server.
 /// @param buf       Receives the address and a NUL; NULL with a capacity of 0 to ask for the size.

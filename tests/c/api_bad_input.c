@@ -205,12 +205,6 @@ CASE(options_of_the_embedded_server_that_are_wrong, "the same") {
     CHECK_EQ(server, 77);
 }
 
-CASE(tls_is_not_there_yet, "tims:// answers UNSUPPORTED and says so") {
-    TimClient client = 77;
-    REFUSED(timClientCreate("{\"server\":\"tims://127.0.0.1:1\",\"sdk_app_id\":1}", &client), TIM_ERR_UNSUPPORTED);
-    CHECK(strstr(last_error(), "TLS") != NULL);
-}
-
 CASE(numbers_out_of_range, "log levels, poll delivery that is not") {
     TimClient client = new_client(GOOD_OPTIONS);
     int32_t fd = 77;

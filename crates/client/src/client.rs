@@ -12,6 +12,7 @@ use crate::api::{CallError, Completion, Listener, ListenerKind, LoginState};
 use crate::data_dir::Identity;
 use crate::delivery::{Outlet, poll, shared, shared::SharedThread, thread::CallbackThread};
 pub use crate::delivery::{ThreadHook, WakeFn};
+use crate::dial::Dialer;
 use crate::options::{DeliveryMode, Options};
 use crate::runtime::{Lease, Runtime, fork_depth, join_if_unused};
 use crate::session::machine::Machine;
@@ -85,11 +86,13 @@ impl Door {
 impl Client {
     /// Starts a client. `options_json` as documented in [`options`](crate::options); unknown keys are refused by name.
     ///
-    /// Errors: `INVALID_OPTIONS`; `UNSUPPORTED` for `tims://`; `DATA_DIR`; `NO_MEMORY` if the system refuses a thread or a
-    /// descriptor. Reads and writes the data directory on this thread.
+    /// Errors: `INVALID_OPTIONS`; `UNSUPPORTED` for `tims://` in a build without TLS; `DATA_DIR`; `NO_MEMORY` if the system refuses a thread or a
+    /// descriptor. Reads and writes the data directory, and reads
+    /// `ca_file`, on this thread.
     pub fn create(options_json: &str) -> Result<Client, CallError> {
         let options = Options::parse(options_json)?;
         let world = Arc::new(SystemWorld::new());
+        let dialer = Dialer::new(Arc::clone(&world) as Arc<dyn World>, &options)?;
         let identity = Identity::take(options.data_dir.as_deref(), &*world)?;
         let lease = Lease::take(Runtime::start).map_err(no_resource)?;
         let runtime = Arc::clone(lease.part());
@@ -110,6 +113,7 @@ impl Client {
             options,
             identity,
             world,
+            dialer,
             outlet,
             delivery,
             bell,
@@ -127,6 +131,7 @@ impl Client {
             let text = "option \"delivery\": a client on a given runtime needs \"poll\"";
             return Err(CallError::new(code::INVALID_OPTIONS, text));
         }
+        let dialer = Dialer::new(Arc::clone(&world), &options)?;
         let identity = Identity::take(options.data_dir.as_deref(), &*world)?;
         let bell = Arc::new(Notify::new());
         let outlet = poll::outlet(Arc::clone(&bell));
@@ -134,6 +139,7 @@ impl Client {
             options,
             identity,
             world,
+            dialer,
             outlet,
             delivery: Delivery::Poll,
             bell,
@@ -451,6 +457,7 @@ struct Parts {
     options: Options,
     identity: Identity,
     world: Arc<dyn World>,
+    dialer: Dialer,
     outlet: Arc<Outlet>,
     delivery: Delivery,
     bell: Arc<Notify>,
@@ -462,6 +469,7 @@ impl Parts {
             options,
             identity,
             world,
+            dialer,
             outlet,
             delivery,
             bell,
@@ -476,7 +484,14 @@ impl Parts {
         let queue_max = options.queue_max;
         let (lease, runtime) = lease.unzip();
         let now = tokio::time::Instant::now();
-        let machine = Machine::new(options, identity, Arc::clone(&world), Arc::clone(&outlet), now);
+        let machine = Machine::new(
+            options,
+            identity,
+            Arc::clone(&world),
+            dialer,
+            Arc::clone(&outlet),
+            now,
+        );
         on.spawn(actor::run(
             machine,
             received,

@@ -23,6 +23,7 @@ mod by_user;
 mod client;
 mod data_dir;
 mod delivery;
+mod dial;
 pub mod options;
 #[cfg(feature = "test-panic")]
 mod planted;

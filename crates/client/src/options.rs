@@ -2,7 +2,10 @@
 //!
 //! | key | type | default | meaning |
 //! |---|---|---|---|
-//! | `server` | text, required | | `tim://host[:port]`; the port is 7788 unless given. `tims://` (TLS) is not in this version |
+//! | `server` | text, required | | `tim://host[:port]`, or `tims://host[:port]` for TLS 1.3; the port is 7788, with TLS 7790, unless given |
+//! | `ca_file` | text | the system's | with TLS: a file of the authorities to trust instead of the system's (PEM), read once |
+//! | `pinned_public_key` | text | none | with TLS: the server's public key, `sha256//` and the SHA-256 of its SubjectPublicKeyInfo in base64; several with `;` between. Without `ca_file` it is all that is trusted, whoever issued the certificate and however old it is; the certificate must name the host all the same |
+//! | `http_proxy` | text | none | `http://[user:password@]host:port`: a proxy that is asked to `CONNECT` to the server |
 //! | `sdk_app_id` | number, required | | the app (R1.1): 1 to 2^53-1 |
 //! | `platform` | text | by system | the kind of device (R1.3): `iOS` `Android` `Web` `Windows` `Mac` `Linux` `iPad`, or another name of 1 to 32 printable ASCII characters |
 //! | `data_dir` | text | none | a folder for the device's identity (R1.3) and a logout not yet said (R8.8); made if absent, locked while in use. It holds a UserSig while a logout is unsaid, readable by its owner only |
@@ -20,6 +23,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use presence_protocol::errors::code;
 use serde_json::{Map, Value};
 
@@ -39,6 +44,32 @@ pub enum DeliveryMode {
 /// The port of a `tim://` address without one.
 pub const DEFAULT_PORT: u16 = 7788;
 
+/// The port of a `tims://` address without one.
+pub const DEFAULT_PORT_TLS: u16 = 7790;
+
+/// A public key to trust: the SHA-256 of its SubjectPublicKeyInfo.
+pub type Pin = [u8; 32];
+
+/// An HTTP proxy. Its `Debug` does not show the password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// A name or an address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// `user:password`, as it is sent.
+    pub user_and_password: Option<String>,
+}
+
+impl std::fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Proxy")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Bytes a platform's name may have.
 const PLATFORM_BYTES_MAX: usize = 32;
 
@@ -52,6 +83,14 @@ pub struct Options {
     pub host: String,
     /// Port of the server.
     pub port: u16,
+    /// TLS.
+    pub tls: bool,
+    /// Authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Keys to trust.
+    pub pinned_public_keys: Vec<Pin>,
+    /// The way to the server.
+    pub http_proxy: Option<Proxy>,
     /// The app (R1.1).
     pub sdk_app_id: u64,
     /// The kind of device (R1.3).
@@ -93,12 +132,16 @@ pub struct OptionKey {
 /// What the value of a key may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OptionKind {
-    /// `tim://host[:port]`; required.
+    /// `tim://host[:port]` or `tims://host[:port]`; required.
     Server,
     /// 1 to 32 printable ASCII characters.
     Platform,
     /// A path, not empty.
     Path,
+    /// `sha256//` and 32 bytes in base64; several with `;` between.
+    Pins,
+    /// `http://[user:password@]host:port`.
+    Proxy,
     /// One of the names of [`DeliveryMode`].
     Delivery,
     /// `true` or `false`.
@@ -132,6 +175,23 @@ pub const TABLE: &[OptionKey] = &[
         name: "server",
         kind: OptionKind::Server,
         set: |_, _| (),
+    },
+    OptionKey {
+        name: "ca_file",
+        kind: OptionKind::Path,
+        set: |options, value| options.ca_file = value.as_str().map(PathBuf::from),
+    },
+    OptionKey {
+        name: "pinned_public_key",
+        kind: OptionKind::Pins,
+        set: |options, value| {
+            options.pinned_public_keys = value.as_str().and_then(parse_pins).unwrap_or_default();
+        },
+    },
+    OptionKey {
+        name: "http_proxy",
+        kind: OptionKind::Proxy,
+        set: |options, value| options.http_proxy = value.as_str().and_then(parse_proxy),
     },
     OptionKey {
         name: "sdk_app_id",
@@ -209,8 +269,7 @@ pub const TABLE: &[OptionKey] = &[
 ];
 
 impl Options {
-    /// Reads and checks a JSON object. Refused with `INVALID_OPTIONS` and a text that names the key, or with
-    /// `UNSUPPORTED` for `tims://`.
+    /// Reads and checks a JSON object. Refused with `INVALID_OPTIONS` and a text that names the key.
     pub fn parse(json: &str) -> Result<Options, CallError> {
         let value: Value = serde_json::from_str(json)
             .map_err(|error| invalid(format!("the options are not JSON: {error}")))?;
@@ -229,7 +288,22 @@ impl Options {
                 (key.set)(&mut options, &value);
             }
         }
+        options.check_trust()?;
         Ok(options)
+    }
+
+    /// Whom to trust is asked with TLS alone.
+    fn check_trust(&self) -> Result<(), CallError> {
+        let given = [
+            ("ca_file", self.ca_file.is_some()),
+            ("pinned_public_key", !self.pinned_public_keys.is_empty()),
+        ];
+        match given.iter().find(|(_, given)| *given && !self.tls) {
+            None => Ok(()),
+            Some((name, _)) => Err(invalid(format!(
+                "option \"{name}\" needs a server with TLS: \"tims://…\""
+            ))),
+        }
     }
 
     fn with_server(given: &Map<String, Value>) -> Result<Options, CallError> {
@@ -238,10 +312,14 @@ impl Options {
             Some(_) => return Err(invalid("option \"server\" is not a text")),
             None => return Err(invalid("option \"server\" is missing: \"tim://host[:port]\"")),
         };
-        let (host, port) = parse_server(server)?;
+        let Server { tls, host, port } = parse_server(server)?;
         Ok(Options {
             host,
             port,
+            tls,
+            ca_file: None,
+            pinned_public_keys: Vec::new(),
+            http_proxy: None,
             sdk_app_id: 0,
             platform: default_platform().to_owned(),
             data_dir: None,
@@ -305,6 +383,19 @@ impl OptionKey {
                 return Err(invalid(format!("option \"{name}\" is not a path")));
             }
             OptionKind::Path => {}
+            OptionKind::Pins if parse_pins(text()?).is_some() => {}
+            OptionKind::Pins => {
+                return Err(invalid(format!(
+                    "option \"{name}\" is not \"sha256//\" and a SHA-256 in base64"
+                )));
+            }
+            OptionKind::Proxy if parse_proxy(text()?).is_some() => {}
+            // Not what was given: it may hold a password.
+            OptionKind::Proxy => {
+                return Err(invalid(format!(
+                    "option \"{name}\" is not \"http://[user:password@]host:port\""
+                )));
+            }
             OptionKind::Delivery
                 if DELIVERIES
                     .iter()
@@ -331,48 +422,96 @@ fn set_delivery(options: &mut Options, value: &Value) {
     }
 }
 
-/// Splits `tim://host[:port]`; an IPv6 address stands in brackets.
-fn parse_server(server: &str) -> Result<(String, u16), CallError> {
-    if server.starts_with("tims://") {
-        return Err(CallError::new(
-            code::UNSUPPORTED,
-            "option \"server\": TLS is not in this version; use \"tim://\"",
-        ));
-    }
-    let malformed = || invalid("option \"server\" is not \"tim://host[:port]\"");
-    let rest = server.strip_prefix("tim://").ok_or_else(malformed)?;
+/// What an address says.
+#[derive(Debug, PartialEq, Eq)]
+struct Server {
+    tls: bool,
+    host: String,
+    port: u16,
+}
+
+fn parse_server(server: &str) -> Result<Server, CallError> {
+    let malformed = || invalid("option \"server\" is not \"tim://host[:port]\" or \"tims://host[:port]\"");
+    let (tls, rest) = match server.split_once("://").ok_or_else(malformed)? {
+        ("tim", rest) => (false, rest),
+        ("tims", rest) => (true, rest),
+        _ => return Err(malformed()),
+    };
     let rest = rest.strip_suffix('/').unwrap_or(rest);
-    let (host, port) = if let Some(bracketed) = rest.strip_prefix('[') {
-        let (host, after) = bracketed.split_once(']').ok_or_else(malformed)?;
-        host.parse::<std::net::Ipv6Addr>().map_err(|_| malformed())?;
+    let (host, port) = host_and_port(rest).ok_or_else(malformed)?;
+    let port = port.unwrap_or(if tls { DEFAULT_PORT_TLS } else { DEFAULT_PORT });
+    Ok(Server { tls, host, port })
+}
+
+/// Splits `host[:port]`; an IPv6 address stands in brackets.
+fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
+    let (host, port) = if let Some(bracketed) = text.strip_prefix('[') {
+        let (host, after) = bracketed.split_once(']')?;
+        host.parse::<std::net::Ipv6Addr>().ok()?;
         match after.strip_prefix(':') {
             Some(port) => (host, Some(port)),
             None if after.is_empty() => (host, None),
-            None => return Err(malformed()),
+            None => return None,
         }
     } else {
-        match rest.split_once(':') {
+        match text.split_once(':') {
             Some((host, port)) => (host, Some(port)),
-            None => (rest, None),
+            None => (text, None),
         }
     };
-    let host_is_sound = !host.is_empty()
-        && host
-            .chars()
-            .all(|c| c.is_ascii_graphic() && !"/?#@\\".contains(c));
-    let port = match port {
-        Some(digits) => digits
-            .parse::<u16>()
-            .ok()
-            .filter(|port| *port > 0)
-            .ok_or_else(malformed)?,
-        None => DEFAULT_PORT,
-    };
-    if host_is_sound {
-        Ok((host.to_owned(), port))
-    } else {
-        Err(malformed())
+    let is_sound = |c: char| c.is_ascii_graphic() && !"/?#@\\".contains(c);
+    if host.is_empty() || !host.chars().all(is_sound) {
+        return None;
     }
+    let port = match port {
+        None => None,
+        Some(digits) => Some(digits.parse::<u16>().ok().filter(|port| *port > 0)?),
+    };
+    Some((host.to_owned(), port))
+}
+
+/// `sha256//…`, as curl has it.
+fn parse_pins(text: &str) -> Option<Vec<Pin>> {
+    text.split(';')
+        .map(|pin| {
+            let digest = STANDARD.decode(pin.strip_prefix("sha256//")?).ok()?;
+            Pin::try_from(digest).ok()
+        })
+        .collect()
+}
+
+fn parse_proxy(text: &str) -> Option<Proxy> {
+    let rest = text.strip_prefix("http://")?;
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let (secret, place) = match rest.rsplit_once('@') {
+        Some((secret, place)) => (Some(percent_decoded(secret)?), place),
+        None => (None, rest),
+    };
+    let (host, port) = host_and_port(place)?;
+    Some(Proxy {
+        host,
+        port: port?,
+        user_and_password: secret,
+    })
+}
+
+/// As in a URL: `%40` is `@`.
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        if *byte == b'%' {
+            let (digits, after) = rest.split_at_checked(2)?;
+            rest = after;
+            bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+        } else {
+            bytes.push(*byte);
+        }
+    }
+    String::from_utf8(bytes)
+        .ok()
+        .filter(|text| text.contains(':') && !text.contains(['\r', '\n', '\0']))
 }
 
 fn default_platform() -> &'static str {
@@ -422,7 +561,8 @@ mod tests {
     #[test]
     fn every_key_can_be_given() {
         let options = Options::parse(
-            r#"{"server":"tim://[::1]:9","sdk_app_id":7,"platform":"iPad","data_dir":"/somewhere","delivery":"poll",
+            r#"{"server":"tims://[::1]:9","sdk_app_id":7,"ca_file":"/ca","http_proxy":"http://p:3",
+                "pinned_public_key":"sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","platform":"iPad","data_dir":"/somewhere","delivery":"poll",
                 "queue_max":5,"restore_subscriptions":false,"login_timeout_ms":101,"request_timeout_ms":102,
                 "disconnected_wait_ms":103,"connect_timeout_ms":104,"logout_timeout_ms":105,"backoff_base_ms":106,
                 "backoff_max_ms":107}"#,
@@ -431,6 +571,14 @@ mod tests {
         let expected = Options {
             host: "::1".into(),
             port: 9,
+            tls: true,
+            ca_file: Some("/ca".into()),
+            pinned_public_keys: vec![[0; 32]],
+            http_proxy: Some(Proxy {
+                host: "p".into(),
+                port: 3,
+                user_and_password: None,
+            }),
             sdk_app_id: 7,
             platform: "iPad".into(),
             data_dir: Some("/somewhere".into()),
@@ -502,15 +650,16 @@ mod tests {
 
     #[test]
     fn servers_have_a_host_and_perhaps_a_port() {
-        assert_eq!(
-            parse_server("tim://example.org").unwrap(),
-            ("example.org".into(), 7788)
-        );
-        assert_eq!(
-            parse_server("tim://127.0.0.1:80/").unwrap(),
-            ("127.0.0.1".into(), 80)
-        );
-        assert_eq!(parse_server("tim://[::1]").unwrap(), ("::1".into(), 7788));
+        for (text, tls, host, port) in [
+            ("tim://example.org", false, "example.org", 7788),
+            ("tim://127.0.0.1:80/", false, "127.0.0.1", 80),
+            ("tim://[::1]", false, "::1", 7788),
+            ("tims://example.org", true, "example.org", 7790),
+            ("tims://[::1]:443", true, "::1", 443),
+        ] {
+            let host = host.to_owned();
+            assert_eq!(parse_server(text).expect(text), Server { tls, host, port });
+        }
         for bad in [
             "",
             "tim://",
@@ -523,16 +672,58 @@ mod tests {
             "tim://[::1",
             "tim://[a]",
             "tim://a/b",
+            "TIMS://a",
         ] {
             assert_eq!(parse_server(bad).expect_err(bad).code, code::INVALID_OPTIONS);
         }
     }
 
     #[test]
-    fn tls_is_answered_with_a_clear_text() {
-        let error = refused(r#"{"server":"tims://a","sdk_app_id":1}"#);
-        assert_eq!(error.code, code::UNSUPPORTED);
-        assert!(error.text.contains("TLS is not in this version"), "{error}");
+    fn keys_are_pinned_as_curl_has_it() {
+        let one = format!("sha256//{}", STANDARD.encode([1; 32]));
+        let two = format!("sha256//{}", STANDARD.encode([2; 32]));
+        assert_eq!(parse_pins(&one), Some(vec![[1; 32]]));
+        assert_eq!(parse_pins(&format!("{one};{two}")), Some(vec![[1; 32], [2; 32]]));
+        for bad in ["", "sha256//", "sha1//AAAA", "sha256//AAAA", ";"] {
+            assert_eq!(parse_pins(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn whom_to_trust_is_a_question_of_tls() {
+        let pin = format!("sha256//{}", STANDARD.encode([1; 32]));
+        for (key, value) in [("ca_file", "ca.pem"), ("pinned_public_key", pin.as_str())] {
+            let json = |scheme| format!(r#"{{"server":"{scheme}://a","sdk_app_id":1,"{key}":"{value}"}}"#);
+            let error = refused(&json("tim"));
+            assert!(
+                error.text.contains(key) && error.text.contains("tims://"),
+                "{error}"
+            );
+            assert!(Options::parse(&json("tims")).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_proxy_has_a_port_and_its_password_is_not_shown() {
+        let proxy = parse_proxy("http://us%3Aer:p%40ss@[::1]:3128/").expect("it is one");
+        assert_eq!((proxy.host.as_str(), proxy.port), ("::1", 3128));
+        assert_eq!(proxy.user_and_password.as_deref(), Some("us:er:p@ss"));
+        assert!(!format!("{proxy:?}").contains("p@ss"));
+        for bad in [
+            "http://a",
+            "https://a:1",
+            "http://user@a:1",
+            "http://u:p%0d%0aX@a:1",
+            "http://u:%f@a:1",
+            "http://:1",
+        ] {
+            assert_eq!(parse_proxy(bad), None, "{bad}");
+        }
+        let error = refused(r#"{"server":"tim://a","sdk_app_id":1,"http_proxy":"ftp://u:secret@a:1"}"#);
+        assert!(
+            error.text.contains("http_proxy") && !error.text.contains("secret"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -6,9 +6,16 @@
 //! [`Process`], and clients made before answer `FORKED`.
 
 use std::io;
+#[cfg(feature = "tls")]
+use std::sync::Weak;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
+
+#[cfg(feature = "tls")]
+use rustls::client::danger::ServerCertVerifier;
+#[cfg(feature = "tls")]
+use rustls_platform_verifier::Verifier;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::Notify;
@@ -28,6 +35,9 @@ static DEPTH: AtomicUsize = AtomicUsize::new(0);
 pub(crate) struct Process {
     pub(crate) runtime: Usage<Runtime>,
     pub(crate) callbacks: Usage<SharedThread>,
+    /// Gone with the last client that uses it.
+    #[cfg(feature = "tls")]
+    system_verifier: Weak<Verifier>,
 }
 
 impl Process {
@@ -35,6 +45,8 @@ impl Process {
         Process {
             runtime: Usage(None),
             callbacks: Usage(None),
+            #[cfg(feature = "tls")]
+            system_verifier: Weak::new(),
         }
     }
 }
@@ -48,6 +60,23 @@ pub fn after_fork_in_child() {
 /// How many forks deep this process is.
 pub(crate) fn fork_depth() -> usize {
     DEPTH.load(Ordering::Acquire)
+}
+
+/// Who decides on certificates as the system does, if a client has asked for it: its hundred and more authorities are in
+/// memory once.
+#[cfg(feature = "tls")]
+pub(crate) fn system_verifier() -> Option<Arc<dyn ServerCertVerifier>> {
+    let process = lock(PROCESSES.get(fork_depth())?);
+    let verifier: Arc<dyn ServerCertVerifier> = process.system_verifier.upgrade()?;
+    Some(verifier)
+}
+
+/// Has other clients find it.
+#[cfg(feature = "tls")]
+pub(crate) fn share_system_verifier(verifier: &Arc<Verifier>) {
+    if let Some(process) = PROCESSES.get(fork_depth()) {
+        lock(process).system_verifier = Arc::downgrade(verifier);
+    }
 }
 
 /// A part that users share, and how many there are.

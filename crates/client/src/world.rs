@@ -33,9 +33,9 @@ pub trait World: Send + Sync + 'static {
     fn random(&self) -> u64;
 }
 
-/// Name look-ups of one client that may be under way in the system. They cannot be called off, so a resolver that hangs
-/// would otherwise gather a thread with each attempt to connect.
-const LOOKUPS_MAX: usize = 4;
+/// Name look-ups of one client that may be under way in the system, and likewise verifications of certificates. They
+/// cannot be called off, so a resolver that hangs would otherwise gather a thread with each attempt to connect.
+const OFF_THREAD_MAX: usize = 4;
 
 /// The real outside: TCP, the system's clock and randomness.
 #[derive(Debug)]
@@ -95,31 +95,38 @@ impl World for SystemWorld {
     }
 }
 
-/// Resolves on a thread of its own: the system's resolver blocks, and tokio's pool would make the end of the runtime
-/// wait for it. The thread may outlive the client.
 async fn look_up(host: String, port: u16, lookups: Arc<AtomicUsize>) -> io::Result<Vec<SocketAddr>> {
-    if lookups.fetch_add(1, Ordering::Relaxed) >= LOOKUPS_MAX {
-        lookups.fetch_sub(1, Ordering::Relaxed);
-        return Err(io::Error::new(
-            io::ErrorKind::WouldBlock,
-            "earlier name look-ups have not ended",
-        ));
+    off_thread("tim-resolve", &lookups, move || {
+        (host.as_str(), port).to_socket_addrs().map(Iterator::collect)
+    })
+    .await?
+}
+
+/// Does what blocks, such as the system's resolver, on a thread of its own: tokio's pool would make the end of the runtime
+/// wait for it. The thread may outlive the client. `running` counts its kind, for the bound on them.
+pub(crate) async fn off_thread<T: Send + 'static>(
+    name: &str,
+    running: &Arc<AtomicUsize>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
+    if running.fetch_add(1, Ordering::Relaxed) >= OFF_THREAD_MAX {
+        running.fetch_sub(1, Ordering::Relaxed);
+        let text = format!("earlier work of the thread {name} has not ended");
+        return Err(io::Error::new(io::ErrorKind::WouldBlock, text));
     }
     let (answer, answered) = oneshot::channel();
-    let running = Arc::clone(&lookups);
-    let started = std::thread::Builder::new()
-        .name("tim-resolve".into())
-        .spawn(move || {
-            let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
-            running.fetch_sub(1, Ordering::Relaxed);
-            // Nobody may be waiting any more; that is fine.
-            drop(answer.send(found));
-        });
+    let count = Arc::clone(running);
+    let started = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let done = work();
+        count.fetch_sub(1, Ordering::Relaxed);
+        // Nobody may be waiting any more; that is fine.
+        drop(answer.send(done));
+    });
     if let Err(error) = started {
-        lookups.fetch_sub(1, Ordering::Relaxed);
+        running.fetch_sub(1, Ordering::Relaxed);
         return Err(error);
     }
     answered
         .await
-        .unwrap_or_else(|_| Err(io::Error::other("the name look-up ended without an answer")))
+        .map_err(|_| io::Error::other("a helping thread ended without an answer"))
 }

@@ -86,6 +86,8 @@ errors! {
         "The address is in use, not of this machine, or not permitted.";
     BUFFER_TOO_SMALL = -19, PROGRAMMING, "the buffer is too small",
         "The text does not fit. Nothing was written but *needed, the capacity that suffices, terminating NUL included.";
+    SERVER_NOT_TRUSTED = -20, 0, "the server is not trusted",
+        "As a result, and with a connection state: the server's certificate has expired, is for another host, is of an authority that is not trusted here, or its key is not the pinned one. The text says which. A login ends with it at once; a session that was there before keeps trying, and logs each attempt.";
 
     // ---- the original's: through the callback ----
     NOT_INITIALIZED = 6013, PROGRAMMING, "not initialised", "Only from the drop-in library: TIMInit was not called.";

@@ -139,7 +139,7 @@ FAMILIES: dict[int, type[TimError]] = {
     **dict.fromkeys((-12, 7013, 70020, 72001), NotAvailableError),
     **dict.fromkeys((7008, 70050), RateLimitedError),
     **dict.fromkeys((-6, 7501), BusyError),
-    **dict.fromkeys((-8, 9510, 9511, 9512, 9523), ConnectionLostError),
+    **dict.fromkeys((-8, -20, 9510, 9511, 9512, 9523), ConnectionLostError),
     9508: OutcomeUnknownError,
     70500: ServerError,
     **dict.fromkeys((-16, -17, -18), ResourceError),

@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-use super::machine::{FarewellWish, Machine, Next};
+use super::machine::{FarewellWish, Link, Machine, Next};
 use super::wire::{IDLE_BUFFER_BYTES, SERVER_FRAME_BYTES_MAX};
 use super::{Command, farewell};
 use crate::api::LogLevel;
@@ -32,6 +32,9 @@ const COMMANDS_A_TURN: usize = 1_024;
 
 /// Bytes read at once, on the stack: an idle client has no read buffer.
 const SCRATCH_BYTES: usize = 16 * 1024;
+
+/// How a server that expects TLS answers one that does not.
+const TLS_ALERT: &[u8] = &[0x15, 0x03];
 
 type Closed = Option<Box<dyn FnOnce() + Send>>;
 
@@ -199,10 +202,10 @@ impl Line {
             self.input = BytesMut::new();
         }
         if std::mem::take(&mut machine.dial) {
-            self.dialing = Some(machine.world.connect(&machine.options.host, machine.options.port));
+            self.dialing = Some(machine.dialer.dial());
         }
         if machine.wants_to_reach() && self.reaching.is_none() {
-            let connecting = machine.world.connect(&machine.options.host, machine.options.port);
+            let connecting = machine.dialer.dial();
             let patience = machine.options.connect_timeout;
             self.reaching = Some(Box::pin(async move {
                 match timeout(patience, connecting).await {
@@ -219,8 +222,9 @@ impl Line {
             FarewellWish::Stop => self.farewell = None,
             FarewellWish::Start(unsaid) => {
                 let (world, options) = (Arc::clone(&machine.world), machine.options.clone());
+                let dialer = machine.dialer.clone();
                 let instance = machine.identity.instance.clone();
-                self.farewell = Some(Box::pin(farewell::say(world, options, instance, unsaid)));
+                self.farewell = Some(Box::pin(farewell::say(world, dialer, options, instance, unsaid)));
             }
         }
     }
@@ -266,6 +270,12 @@ impl Line {
     /// Takes the frames apart that have come whole. What is not a frame of this protocol ends the connection.
     fn understand(&mut self, machine: &mut Machine, now: Instant) {
         machine.heard();
+        // No answer begins so: its length would be that of no answer's first byte.
+        if !machine.options.tls && matches!(machine.link, Link::Greeting) && self.input.starts_with(TLS_ALERT)
+        {
+            machine.lose_link("the server speaks TLS on this port: use tims://", None, now);
+            return;
+        }
         while !machine.hang_up {
             let consumed = match frame::next(&self.input, SERVER_FRAME_BYTES_MAX) {
                 Ok(Frame::Incomplete) => break,
@@ -321,19 +331,17 @@ fn poll_write(
     out: &mut BytesMut,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<bool>> {
-    if out.is_empty() {
-        return Poll::Ready(Ok(false));
-    }
+    let had_some = !out.is_empty();
     while !out.is_empty() {
         match ready!(Pin::new(&mut *stream).poll_write(cx, out))? {
             0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             written => out.advance(written),
         }
     }
-    // What stays in a stream's own buffer is written with the next flush; ours are not buffered.
+    // What TLS took and the socket did not goes out when it can: the socket wakes us for it.
     match Pin::new(stream).poll_flush(cx) {
         Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-        Poll::Ready(Ok(())) | Poll::Pending => Poll::Ready(Ok(true)),
+        Poll::Ready(Ok(())) | Poll::Pending => Poll::Ready(Ok(had_some)),
     }
 }
 

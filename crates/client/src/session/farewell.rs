@@ -17,6 +17,7 @@ use super::backoff::Backoff;
 use super::login::CLIENT_NAME;
 use super::wire::SERVER_FRAME_BYTES_MAX;
 use crate::data_dir::UnsaidLogout;
+use crate::dial::Dialer;
 use crate::options::Options;
 use crate::world::{Stream, World};
 
@@ -24,11 +25,17 @@ const LOGIN_ID: u64 = 1;
 const LOGOUT_ID: u64 = 2;
 
 /// Returns once there is nothing to be said any more.
-pub(crate) async fn say(world: Arc<dyn World>, options: Options, instance: String, unsaid: UnsaidLogout) {
+pub(crate) async fn say(
+    world: Arc<dyn World>,
+    dialer: Dialer,
+    options: Options,
+    instance: String,
+    unsaid: UnsaidLogout,
+) {
     let mut backoff = Backoff::new(options.backoff_base, options.backoff_max);
     let patience = options.connect_timeout + options.request_timeout;
     while !matches!(
-        timeout(patience, attempt(&*world, &options, &instance, &unsaid)).await,
+        timeout(patience, attempt(&dialer, &options, &instance, &unsaid)).await,
         Ok(Ok(true))
     ) {
         sleep(backoff.next(world.random())).await;
@@ -37,12 +44,12 @@ pub(crate) async fn say(world: Arc<dyn World>, options: Options, instance: Strin
 
 /// True: said, or the server does not want to hear it; false: later perhaps.
 async fn attempt(
-    world: &dyn World,
+    dialer: &Dialer,
     options: &Options,
     instance: &str,
     unsaid: &UnsaidLogout,
 ) -> io::Result<bool> {
-    let mut stream = world.connect(&options.host, options.port).await?;
+    let mut stream = dialer.dial().await?;
     let mut out = BytesMut::from(&PREFACE[..]);
     let login = Request::Login(LoginRequest {
         sdk_app_id: unsaid.sdk_app_id,

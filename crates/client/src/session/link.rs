@@ -16,6 +16,7 @@ use super::trace::name_of;
 use super::wire::{Effect, Purpose, TooLarge};
 use crate::api::{ConnectionState, LogLevel, Outcome, text_of};
 use crate::delivery::queue::Item;
+use crate::dial::failure_code;
 
 /// The longest spread that a server may ask for: a mistaken one shall not keep clients away.
 const SPREAD_MAX: Duration = Duration::from_secs(120);
@@ -35,7 +36,12 @@ impl Machine {
 
     /// No connection was to be had.
     pub(crate) fn dial_failed(&mut self, error: &io::Error, now: Instant) {
-        self.lose_link_with(dial_failure(error), &error.to_string(), None, now);
+        let (code, why) = (failure_code(error), error.to_string());
+        if code == code::SERVER_NOT_TRUSTED && matches!(self.phase, Phase::LoggingIn(_)) {
+            // R8.5 has it try again where trying helps; this is for somebody to mend.
+            return self.login_failed(Outcome::with_text(code, why), now);
+        }
+        self.lose_link_with(code, &why, None, now);
     }
 
     /// The shell has a connection.
@@ -67,13 +73,21 @@ impl Machine {
         self.hang_up = true;
         self.dial = false;
         self.wire.reset();
-        let level = if was_up { LogLevel::Warn } else { LogLevel::Info };
+        // A certificate that is wrong does not get better by itself: whoever reads logs shall know of each attempt.
+        let level = if was_up || code == code::SERVER_NOT_TRUSTED {
+            LogLevel::Warn
+        } else {
+            LogLevel::Info
+        };
         self.log(level, || format!("no connection: {why}"));
         let backoff = self.backoff.next(self.world.random());
         let until = not_before.map_or(now + backoff, |earliest| earliest.max(now + backoff));
-        match &self.phase {
+        match &mut self.phase {
             Phase::LoggedOut => self.link = Link::Idle,
-            Phase::LoggingIn(_) => self.wait_for_link(until, code, why),
+            Phase::LoggingIn(attempt) => {
+                attempt.last_failure = Some(why.to_owned());
+                self.wait_for_link(until, code, why);
+            }
             Phase::LoggedIn(_) => {
                 if was_up {
                     self.calls
@@ -341,19 +355,6 @@ impl Machine {
 fn read_statuses(users: &mut [UserStatus]) {
     for user in users {
         user.status = Status::from_number(user.status).map_or(UNKNOWN, Status::number);
-    }
-}
-
-/// The code for an attempt to connect that failed.
-pub(super) fn dial_failure(error: &io::Error) -> i32 {
-    match error.kind() {
-        io::ErrorKind::TimedOut => code::CONNECT_TIMEOUT,
-        io::ErrorKind::ConnectionRefused => code::CONNECTION_REFUSED,
-        io::ErrorKind::NetworkUnreachable
-        | io::ErrorKind::HostUnreachable
-        | io::ErrorKind::AddrNotAvailable
-        | io::ErrorKind::NetworkDown => code::UNREACHABLE,
-        _ => code::NO_CONNECTION,
     }
 }
 

@@ -65,6 +65,7 @@ impl Machine {
                     account: Account { user, user_sig },
                     call,
                     give_up_at: now + self.options.login_timeout,
+                    last_failure: None,
                 });
                 self.outlet.visible.set_login_state(LoginState::LoggingIn);
                 self.backoff.reset();
@@ -274,7 +275,7 @@ impl Machine {
     }
 
     /// R8.5: a first login does not retry behind the application's back.
-    fn login_failed(&mut self, outcome: Outcome, now: Instant) {
+    pub(super) fn login_failed(&mut self, outcome: Outcome, now: Instant) {
         let Phase::LoggingIn(attempt) = std::mem::replace(&mut self.phase, Phase::LoggedOut) else {
             return;
         };
@@ -288,7 +289,18 @@ impl Machine {
     }
 
     pub(super) fn login_gave_up(&mut self, now: Instant) {
-        self.login_failed(Outcome::of(code::NO_CONNECTION), now);
+        let why = match &mut self.phase {
+            Phase::LoggingIn(attempt) => attempt.last_failure.take(),
+            _ => None,
+        };
+        let outcome = match why {
+            None => Outcome::of(code::NO_CONNECTION),
+            Some(why) => {
+                let text = format!("{}: {why}", text_of(code::NO_CONNECTION));
+                Outcome::with_text(code::NO_CONNECTION, text)
+            }
+        };
+        self.login_failed(outcome, now);
     }
 
     pub(super) fn login_too_large(&mut self, now: Instant) {

@@ -11,7 +11,6 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::calls::{Calls, Seq};
-use super::link::dial_failure;
 use super::told::{ListCopy, Told};
 use super::wire::Wire;
 use super::{Command, Discarded};
@@ -19,6 +18,7 @@ use crate::api::{Completion, ConnectionState, Listener, LogLevel, LoginState, Ou
 use crate::data_dir::{Identity, UnsaidLogout};
 use crate::delivery::queue::Item;
 use crate::delivery::{Outlet, poll};
+use crate::dial::{Dialer, failure_code};
 use crate::options::Options;
 use crate::world::World;
 
@@ -53,6 +53,8 @@ pub(crate) struct Attempt {
     pub(crate) account: Account,
     pub(crate) call: Seq,
     pub(crate) give_up_at: Instant,
+    /// Why the last connection was lost, or was not to be had.
+    pub(crate) last_failure: Option<String>,
 }
 
 /// The login of this device, which outlives connections.
@@ -117,6 +119,7 @@ pub(crate) struct Machine {
     pub(crate) options: Options,
     pub(crate) identity: Identity,
     pub(crate) world: Arc<dyn World>,
+    pub(crate) dialer: Dialer,
     pub(crate) outlet: Arc<Outlet>,
     pub(crate) phase: Phase,
     pub(crate) link: Link,
@@ -158,6 +161,7 @@ impl Machine {
         options: Options,
         identity: Identity,
         world: Arc<dyn World>,
+        dialer: Dialer,
         outlet: Arc<Outlet>,
         now: Instant,
     ) -> Machine {
@@ -171,6 +175,7 @@ impl Machine {
             options,
             identity,
             world,
+            dialer,
             outlet,
             phase: Phase::LoggedOut,
             link: Link::Idle,
@@ -315,7 +320,7 @@ impl Machine {
     pub(crate) fn reached(&mut self, tried: std::io::Result<()>) {
         let outcome = match tried {
             Ok(()) => Outcome::of(code::OK),
-            Err(error) => Outcome::with_text(dial_failure(&error), error.to_string()),
+            Err(error) => Outcome::with_text(failure_code(&error), error.to_string()),
         };
         self.answer_reach(&outcome);
     }

@@ -136,7 +136,8 @@ impl Tls {
         }
     }
 
-    pub(crate) fn poll_flush<S: AsyncRead + AsyncWrite + Unpin>(
+    /// Writes what waits.
+    pub fn poll_flush<S: AsyncRead + AsyncWrite + Unpin>(
         &mut self,
         stream: &mut S,
         cx: &mut Context<'_>,

@@ -122,11 +122,6 @@ fn the_docs_have_every_option_of_the_embedded_server() {
     use crate::server::options::{OWN_KEYS, keys, rows};
     let docs = read("docs/C_API.md");
     let heading = "\n## Options of the embedded server";
-    assert_eq!(
-        documented_keys(&docs, heading),
-        keys().map(str::to_owned).collect()
-    );
-
     let last_own_row = format!("| `{}`", OWN_KEYS.last().expect("there are some"));
     let start = docs
         .find(&last_own_row)
@@ -141,9 +136,13 @@ fn the_docs_have_every_option_of_the_embedded_server() {
             updated,
         )
         .expect("docs are writable");
-    } else {
-        assert_eq!(docs[start..end], expected, "TIM_UPDATE=1 writes it");
+        return;
     }
+    assert_eq!(docs[start..end], expected, "TIM_UPDATE=1 writes it");
+    assert_eq!(
+        documented_keys(&docs, heading),
+        keys().map(str::to_owned).collect()
+    );
 }
 
 #[test]

@@ -32,10 +32,19 @@ struct User {
     events: VecDeque<Offer>,
     /// Attempts of the first event that failed.
     failures: u32,
-    /// Its first event is being sent.
-    in_flight: bool,
+    under_way: UnderWay,
     /// When the next attempt of its first event is due.
     retry_at: Option<Instant>,
+}
+
+/// What is being sent for a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum UnderWay {
+    Nothing,
+    /// Its first event.
+    First,
+    /// One that was dropped meanwhile: what waits came after it, and waits until it has landed.
+    Forgotten,
 }
 
 #[derive(Default)]
@@ -76,11 +85,11 @@ impl Queues {
         let user = self.users.entry(key).or_insert_with(|| User {
             events: VecDeque::new(),
             failures: 0,
-            in_flight: false,
+            under_way: UnderWay::Nothing,
             retry_at: None,
         });
         user.events.push_back(offer);
-        if user.events.len() == 1 && !user.in_flight {
+        if user.events.len() == 1 && user.under_way == UnderWay::Nothing {
             self.apps.entry(key.app).or_default().ready.push_back(key);
         }
     }
@@ -98,7 +107,7 @@ impl Queues {
         let key = app.ready.pop_front()?;
         let user = self.users.get_mut(&key)?;
         let event = user.events.front()?.event.clone();
-        user.in_flight = true;
+        user.under_way = UnderWay::First;
         app.in_flight += 1;
         self.in_flight += 1;
         Some(event)
@@ -106,22 +115,21 @@ impl Queues {
 
     /// The event under way was taken. False: it was dropped meanwhile.
     pub fn delivered(&mut self, key: &UserKey) -> bool {
-        self.landed(key);
-        let Some(user) = self.users.get_mut(key).filter(|user| user.in_flight) else {
-            return false;
-        };
-        user.in_flight = false;
-        self.advance(key);
-        true
+        let was_first = self.landed(key);
+        if was_first {
+            self.advance(key);
+        }
+        was_first
     }
 
     /// The event under way was not taken. `jitter` is from 0 to 1.
     pub fn failed(&mut self, key: &UserKey, now: Instant, jitter: f64) -> Failed {
-        self.landed(key);
-        let Some(user) = self.users.get_mut(key).filter(|user| user.in_flight) else {
+        if !self.landed(key) {
+            return Failed::Forgotten;
+        }
+        let Some(user) = self.users.get_mut(key) else {
             return Failed::Forgotten;
         };
-        user.in_flight = false;
         let doubled = self
             .timing
             .retry_first
@@ -163,18 +171,24 @@ impl Queues {
         }
     }
 
-    /// Drops what waits for an app, or, without one, for all. Answers how many events that were.
+    /// Drops what waits for an app, or, without one, for all. Answers how many events that were, those under way
+    /// included: of them it remains to be said that they landed.
     pub fn forget(&mut self, app: Option<AppId>) -> usize {
         let mut dropped = 0;
         self.users.retain(|key, user| {
-            let is_meant = app.is_none_or(|app| key.app == app);
-            if is_meant {
-                dropped += user.events.len();
-                if let Some(at) = user.retry_at {
-                    self.retries.remove(&(at, *key));
-                }
+            if app.is_some_and(|app| key.app != app) {
+                return true;
             }
-            !is_meant
+            dropped += user.events.len();
+            user.events.clear();
+            user.failures = 0;
+            if let Some(at) = user.retry_at.take() {
+                self.retries.remove(&(at, *key));
+            }
+            if user.under_way == UnderWay::First {
+                user.under_way = UnderWay::Forgotten;
+            }
+            user.under_way != UnderWay::Nothing
         });
         for (id, queue) in &mut self.apps {
             if app.is_none_or(|app| app == *id) {
@@ -186,7 +200,8 @@ impl Queues {
 
     /// The apps for which something waits.
     pub fn apps(&self) -> BTreeSet<AppId> {
-        self.users.keys().map(|key| key.app).collect()
+        let waiting = self.users.iter().filter(|(_, user)| !user.events.is_empty());
+        waiting.map(|(key, _)| key.app).collect()
     }
 
     fn make_ready(&mut self, key: UserKey) {
@@ -196,8 +211,8 @@ impl Queues {
         }
     }
 
-    /// A request ended, whatever came of it.
-    fn landed(&mut self, key: &UserKey) {
+    /// A request ended, whatever came of it; whether it was one for the user's first event, and not for a forgotten one.
+    fn landed(&mut self, key: &UserKey) -> bool {
         self.in_flight = self.in_flight.saturating_sub(1);
         if let Some(app) = self.apps.get_mut(&key.app) {
             app.in_flight = app.in_flight.saturating_sub(1);
@@ -205,6 +220,14 @@ impl Queues {
                 self.apps.remove(&key.app);
             }
         }
+        let Some(user) = self.users.get_mut(key) else {
+            return false;
+        };
+        let was = std::mem::replace(&mut user.under_way, UnderWay::Nothing);
+        if was == UnderWay::Forgotten {
+            self.settle(key);
+        }
+        was == UnderWay::First
     }
 
     /// The user's first event is done with: its next may be sent.
@@ -214,7 +237,13 @@ impl Queues {
         };
         user.events.pop_front();
         user.failures = 0;
-        if user.events.is_empty() {
+        self.settle(key);
+    }
+
+    /// Nothing of the user is under way: it is ready if something waits, else gone.
+    fn settle(&mut self, key: &UserKey) {
+        let is_done = self.users.get(key).is_none_or(|user| user.events.is_empty());
+        if is_done {
             self.users.remove(key);
         } else {
             self.apps.entry(key.app).or_default().ready.push_back(*key);
@@ -354,6 +383,30 @@ mod tests {
         assert!(queues.delivered(&eve));
         assert_eq!(queues.forget(None), 1);
         assert!(queues.is_empty());
+    }
+
+    #[test]
+    fn what_comes_after_something_forgotten_waits_for_it_and_has_a_result_of_its_own() {
+        let (mut queues, now) = (Queues::new(Timing::default()), Instant::now());
+        let (ann, bob) = (key(1, "ann"), key(1, "bob"));
+        for user in [ann, bob] {
+            queues.push(offer(user, 0, now));
+            assert_eq!(next(&mut queues), Some((user, 0)));
+        }
+        assert_eq!(queues.forget(AppId::new(1)), 2);
+        for user in [ann, bob] {
+            queues.push(offer(user, 1, now));
+        }
+        assert_eq!(
+            next(&mut queues),
+            None,
+            "in order: the forgotten one is still under way"
+        );
+        assert!(!queues.delivered(&ann), "it was forgotten");
+        assert_eq!(next(&mut queues), Some((ann, 1)));
+        assert_eq!(queues.failed(&bob, now, 0.5), Failed::Forgotten);
+        assert_eq!(next(&mut queues), Some((bob, 1)));
+        assert!(queues.delivered(&ann) && queues.delivered(&bob) && queues.is_empty());
     }
 
     #[test]

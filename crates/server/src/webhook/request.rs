@@ -14,6 +14,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use presence_node::DeviceEvent;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::time::{Instant, timeout_at};
 
 use super::queue::IN_FLIGHT_PER_APP_MAX;
 use super::{Target, Targets, body};
@@ -80,7 +81,7 @@ impl Client {
         Client { inner }
     }
 
-    /// Posts the event. `Ok`: the receiver took it.
+    /// Posts the event. `Ok`: the receiver said within `limit` that it took it.
     pub async fn post(
         &self,
         target: &Target,
@@ -88,24 +89,18 @@ impl Client {
         timestamp_s: i64,
         limit: Duration,
     ) -> Result<(), Failure> {
-        match tokio::time::timeout(limit, self.exchange(target, event, timestamp_s)).await {
-            Ok(result) => result,
-            Err(_) => Err(Failure::TimedOut),
-        }
-    }
-
-    async fn exchange(&self, target: &Target, event: &DeviceEvent, timestamp_s: i64) -> Result<(), Failure> {
         let request = request(target, event, timestamp_s)
             .map_err(|error| Failure::Connection(format!("the request cannot be made: {error}")))?;
-        let answer = self
-            .inner
-            .request(request)
+        let deadline = Instant::now() + limit;
+        let answer = timeout_at(deadline, self.inner.request(request))
             .await
+            .map_err(|_| Failure::TimedOut)?
             .map_err(|error| Failure::Connection(innermost(&error)))?;
         let status = answer.status();
-        // Read to its end the connection can be used again. What it says is not looked at, and that it ends early is no
-        // matter: the status has been said.
-        let _ = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
+        // Read to its end the connection can be used again. What it says is not looked at, and that it ends early or not
+        // in time is no matter: the status has been said.
+        let rest = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect();
+        let _ = timeout_at(deadline, rest).await;
         if status.is_success() {
             Ok(())
         } else {

@@ -205,6 +205,20 @@ fn a_receiver_that_hangs_is_asked_again() {
     assert_eq!(webhooks.stop(DEADLINE), 0);
 }
 
+/// docs/WEBHOOKS.md: any status from 200 to 299 in time says that the event was taken.
+#[test]
+fn a_success_whose_body_does_not_end_is_a_success() {
+    let receiver = Receiver::start(|_| Answer::OkWithoutEnd);
+    let timing = Timing {
+        request: Duration::from_millis(300),
+        ..QUICK
+    };
+    let webhooks = Webhooks::start_with(targets(&receiver.url(), None), timing, 10).unwrap();
+    webhooks.hook().tell(event("alice", "hello"));
+    await_counter(&webhooks, "delivered", Counters::delivered, 1);
+    assert_eq!(webhooks.stop(DEADLINE), 0);
+}
+
 #[test]
 fn an_event_is_given_up_in_the_end() {
     let receiver = Receiver::start(|_| Answer::Status(500, String::new()));

@@ -118,7 +118,10 @@ impl Worker {
     fn send(&mut self) {
         while let Some(event) = self.queues.next() {
             let Some(target) = self.targets.borrow().get(&event.user.app).cloned() else {
-                // `retarget` has forgotten the users of an app without a target.
+                // Removed a moment ago, and `retarget` has not seen it yet. What was to be sent counts as landed, or its
+                // place among those under way would be lost for ever.
+                self.forget(event.user.app);
+                self.queues.delivered(&event.user);
                 continue;
             };
             let (client, limit) = (self.client.clone(), self.timing.request);
@@ -168,11 +171,15 @@ impl Worker {
         let targets = self.targets.borrow_and_update().clone();
         for app in self.queues.apps() {
             if !targets.contains_key(&app) {
-                let dropped = self.queues.forget(Some(app));
-                self.counters.drop_waiting(dropped);
-                self.failing.remove(&app);
+                self.forget(app);
             }
         }
+    }
+
+    fn forget(&mut self, app: AppId) {
+        let dropped = self.queues.forget(Some(app));
+        self.counters.drop_waiting(dropped);
+        self.failing.remove(&app);
     }
 
     fn log_drops(&mut self, now: Instant) {
@@ -221,4 +228,57 @@ fn jitter() -> f64 {
 fn now_s() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use presence::ids::{Platform, UserId};
+    use presence::time::Wall;
+    use presence_node::DeviceEvent;
+    use presence_node::engine::Happening;
+
+    use super::super::Target;
+    use super::*;
+
+    /// More than may be under way.
+    const EVENTS: usize = super::super::queue::IN_FLIGHT_MAX + 1;
+
+    #[test]
+    fn a_webhook_removed_a_moment_ago_keeps_no_place_among_those_under_way() {
+        let app = AppId::new(7).unwrap();
+        let target = Arc::new(Target::new("http://127.0.0.1:1", None).unwrap());
+        let (targets, targets_seen) = watch::channel(BTreeMap::from([(app, target)]));
+        let (_stop, stop_seen) = watch::channel(None);
+        let (_offers, incoming) = mpsc::channel(1);
+        let counters = Arc::new(Counters::default());
+        let mut worker = Worker::new(
+            Timing::default(),
+            Client::new(&Targets::new()),
+            Arc::clone(&counters),
+            incoming,
+            targets_seen,
+            stop_seen,
+        );
+        for number in 0..EVENTS {
+            let user = UserId::new(&format!("user-{number}")).unwrap();
+            let event = DeviceEvent {
+                user: UserKey { app, user },
+                platform: Platform::Web,
+                client: None,
+                at: Wall(0),
+                what: Happening::LoggedOut,
+            };
+            assert!(counters.admit(EVENTS));
+            worker.take(Offer {
+                event,
+                at: Instant::now(),
+            });
+        }
+        targets.send_replace(Targets::new());
+        worker.send();
+        assert!(worker.queues.is_empty() && worker.under_way.is_empty());
+        assert_eq!((counters.waiting(), counters.dropped()), (0, EVENTS as u64));
+    }
 }

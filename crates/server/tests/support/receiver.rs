@@ -39,6 +39,8 @@ pub enum Answer {
     Status(u16, String),
     /// Nothing, with the connection left open until the client closes it.
     Hang,
+    /// Success, and then a body that never ends.
+    OkWithoutEnd,
     /// Nothing: the connection is closed.
     Close,
 }
@@ -104,6 +106,14 @@ pub fn serve(stream: impl Read + Write, requests: &Sender<Received>, answer: &An
                 if stream.get_mut().write_all(text.as_bytes()).is_err() {
                     return;
                 }
+            }
+            Answer::OkWithoutEnd => {
+                let head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{";
+                // Until the other end gives up.
+                if stream.get_mut().write_all(head).is_ok() {
+                    let _ = stream.read(&mut [0; 1]);
+                }
+                return;
             }
             Answer::Hang => {
                 // Until the other end gives up.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Response as HyperResponse, StatusCode};
 use percent_encoding::percent_decode_str;
@@ -14,7 +14,7 @@ use serde_json::Value;
 /// Bytes of a body: room for 3 000 friends with remarks.
 pub const BODY_BYTES_MAX: usize = 512 * 1024;
 /// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is answered.
 pub type Response = HyperResponse<Full<Bytes>>;
@@ -70,6 +70,10 @@ pub enum BodyError {
 
 /// Reads a body.
 pub async fn body(incoming: Incoming) -> Result<Bytes, BodyError> {
+    // Said beforehand: no reason to wait for it.
+    if incoming.size_hint().lower() > BODY_BYTES_MAX as u64 {
+        return Err(BodyError::TooLarge);
+    }
     let collecting = Limited::new(incoming, BODY_BYTES_MAX).collect();
     match tokio::time::timeout(BODY_TIMEOUT, collecting).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),

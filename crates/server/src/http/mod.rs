@@ -16,6 +16,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -27,6 +29,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use self::exchange::Response;
 use self::limits::Connections;
 use crate::service::Service;
 
@@ -165,11 +168,28 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     peer: IpAddr,
     service: Arc<Service>,
-    mut stopped: watch::Receiver<bool>,
+    stopped: watch::Receiver<bool>,
 ) {
-    let answer = service_fn(|request| {
+    let answer = |request| {
         let service = Arc::clone(&service);
-        async move { Ok::<_, std::convert::Infallible>(routes::answer(&service, peer, request).await) }
+        async move { routes::answer(&service, peer, request).await }
+    };
+    converse(stream, peer, answer, stopped).await;
+}
+
+/// Requests and answers, as long as one of the limits lets them.
+async fn converse<S, F>(
+    stream: S,
+    peer: IpAddr,
+    answer: impl Fn(Request<Incoming>) -> F,
+    mut stopped: watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+    F: Future<Output = Response>,
+{
+    let answer = service_fn(|request| {
+        let answered = answer(request);
+        async move { Ok::<_, std::convert::Infallible>(answered.await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -194,5 +214,119 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     if let Err(error) = ended {
         // The client's doing: cut off, too slow, or not HTTP.
         tracing::debug!(%peer, %error, "HTTP connection ended");
+    }
+}
+
+/// Who is slow, on a clock that jumps to whatever is waited for.
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use hyper::StatusCode;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+    use tokio::time::Instant;
+
+    use super::exchange::BodyError;
+    use super::*;
+
+    /// Bytes of an answer that no client here reads to its end.
+    const LARGE: usize = 1 << 20;
+
+    /// A connection whose requests are answered with what came of their bodies, or, at `/large`, with a large body.
+    fn connected() -> DuplexStream {
+        let (client, server) = tokio::io::duplex(1024);
+        let answer = |request: Request<Incoming>| async {
+            if request.uri().path() == "/large" {
+                return exchange::respond(StatusCode::OK, "text/plain", vec![b'x'; LARGE]);
+            }
+            let body = match exchange::body(request.into_body()).await {
+                Ok(body) => format!("{} bytes", body.len()),
+                Err(BodyError::TooLarge) => "too large".to_owned(),
+                Err(BodyError::Incomplete) => "incomplete".to_owned(),
+            };
+            exchange::respond(StatusCode::OK, "text/plain", body)
+        };
+        tokio::spawn(async move {
+            let (_stop, stopped) = watch::channel(false);
+            converse(server, IpAddr::V4(Ipv4Addr::LOCALHOST), answer, stopped).await;
+        });
+        client
+    }
+
+    /// What the server says until it closes, and when that is.
+    async fn until_closed(client: &mut DuplexStream) -> (String, Duration) {
+        let begun = Instant::now();
+        let mut said = Vec::new();
+        // A reset is an end, too.
+        let _ = client.read_to_end(&mut said).await;
+        (String::from_utf8_lossy(&said).into_owned(), begun.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_or_half_a_head_is_closed() {
+        for said in ["", "GET / HTTP/1.1\r\nX-Slow: "] {
+            let mut client = connected();
+            client.write_all(said.as_bytes()).await.unwrap();
+            let (_, took) = until_closed(&mut client).await;
+            assert_eq!(took.as_secs(), HEAD_TIMEOUT.as_secs(), "{said:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_comes_byte_by_byte_has_no_longer() {
+        let mut client = connected();
+        let begun = Instant::now();
+        client.write_all(b"GET / HTTP/1.1\r\nX-Slow: ").await.unwrap();
+        while client.write_all(b"x").await.is_ok() {
+            assert!(begun.elapsed() < 2 * HEAD_TIMEOUT, "still open");
+            sleep(Duration::from_secs(1)).await;
+        }
+        assert!(begun.elapsed() >= HEAD_TIMEOUT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_connection_is_kept_as_long_as_a_head_may_take() {
+        let mut client = connected();
+        client
+            .write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            .await
+            .unwrap();
+        let (said, took) = until_closed(&mut client).await;
+        assert!(said.ends_with("0 bytes"), "{said}");
+        assert_eq!(took.as_secs(), HEAD_TIMEOUT.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_end_is_answered_and_closed() {
+        let mut client = connected();
+        let request = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nhalf";
+        client.write_all(request).await.unwrap();
+        let (said, took) = until_closed(&mut client).await;
+        assert!(said.ends_with("incomplete"), "{said}");
+        assert_eq!(took.as_secs(), exchange::BODY_TIMEOUT.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_past_its_bound_is_answered_before_its_end() {
+        let mut client = connected();
+        let length = exchange::BODY_BYTES_MAX + 1;
+        let head = format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n");
+        client.write_all(head.as_bytes()).await.unwrap();
+        let (said, took) = until_closed(&mut client).await;
+        assert!(said.ends_with("too large"), "{said}");
+        assert_eq!(took, Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_read_its_answer_is_cut() {
+        let mut client = connected();
+        client
+            .write_all(b"GET /large HTTP/1.1\r\nHost: h\r\n\r\n")
+            .await
+            .unwrap();
+        sleep(CONNECTION_LIFETIME + FAREWELL + Duration::from_secs(1)).await;
+        let (said, took) = until_closed(&mut client).await;
+        assert!(said.starts_with("HTTP/1.1 200") && said.len() < LARGE);
+        assert_eq!(took, Duration::ZERO, "it was closed before");
     }
 }

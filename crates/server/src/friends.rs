@@ -87,6 +87,11 @@ async fn add(
     let mut outcomes = HashMap::new();
     let mut there = wanted.to_vec();
     if registers {
+        // Before anybody is registered: a call that is refused changes nothing.
+        let known = service.admin.look(app, vec![owner.user]).await?;
+        if known.into_iter().flatten().next().is_none() {
+            return Ok(None);
+        }
         for friend in wanted {
             let friend = UserKey { app, user: *friend };
             if !service.admin.import_account(friend).await {

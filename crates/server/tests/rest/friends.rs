@@ -155,3 +155,15 @@ fn who_is_no_account_is_nobodys_friend() {
     let get = world.v4("sns/friend_get", r#"{"From_Account":"bob"}"#);
     assert_eq!(get["FriendNum"], 0);
 }
+
+/// R1.2.
+#[test]
+fn a_refused_call_registers_nobody() {
+    let world = World::with("friend-mention", "", "auto_register_on_mention = true");
+    let add =
+        |owner: &str| json!({"From_Account": owner, "AddFriendItem": [{"To_Account": "carol"}]}).to_string();
+    assert_eq!(world.v4_code("sns/friend_add", &add("nobody")), 30_003);
+    assert_eq!(world.admin.v1("GET", "/accounts/carol", "").status, 404);
+    world.v4("sns/friend_add", &add("alice"));
+    assert_eq!(world.admin.v1("GET", "/accounts/carol", "").status, 200);
+}

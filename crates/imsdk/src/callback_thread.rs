@@ -22,6 +22,10 @@ pub type Job = Box<dyn FnOnce() + Send>;
 /// does not return, and more memory would not help it.
 pub const JOBS_MAX: usize = 10_000;
 
+/// Stack of the thread: as much as a thread of a C program has, for callbacks that were written for one. Only what is used
+/// takes memory.
+const STACK_BYTES: usize = 8 << 20;
+
 /// Callbacks of a client that run before the next source has its turn.
 const EVENTS_A_TURN: usize = 256;
 
@@ -141,6 +145,7 @@ impl CallbackThread {
             }
             let started = std::thread::Builder::new()
                 .name("imsdk-callbacks".into())
+                .stack_size(STACK_BYTES)
                 .spawn(move || self.run())
                 .map_err(|_| Full)?;
             // It is never joined: it lives as long as the process.

@@ -68,6 +68,29 @@ impl Connections {
     }
 }
 
+/// The log says at most this often that connections were refused.
+const REFUSALS_LOGGED_EVERY: Duration = Duration::from_secs(10);
+
+/// Connections that were refused and not yet told of: whoever floods the server must not flood its log.
+#[derive(Default)]
+pub struct Refusals {
+    untold: u64,
+    told_at: Option<Instant>,
+}
+
+impl Refusals {
+    /// One more; if it is time to tell of them, how many there were since the last time.
+    pub fn add(&mut self, now: Instant) -> Option<u64> {
+        self.untold += 1;
+        let is_soon = |at| now.saturating_duration_since(at) < REFUSALS_LOGGED_EVERY;
+        if self.told_at.is_some_and(is_soon) {
+            return None;
+        }
+        self.told_at = Some(now);
+        Some(std::mem::take(&mut self.untold))
+    }
+}
+
 impl Drop for Admitted {
     fn drop(&mut self) {
         let mut open = locked(&self.open);
@@ -206,6 +229,16 @@ mod tests {
 
     fn elsewhere() -> IpAddr {
         "192.0.2.7".parse().unwrap()
+    }
+
+    #[test]
+    fn refusals_are_told_of_at_once_and_then_together() {
+        let (mut refusals, now) = (Refusals::default(), Instant::now());
+        assert_eq!(refusals.add(now), Some(1));
+        for _ in 0..1_000 {
+            assert_eq!(refusals.add(now + Duration::from_secs(9)), None);
+        }
+        assert_eq!(refusals.add(now + REFUSALS_LOGGED_EVERY), Some(1_001));
     }
 
     #[test]

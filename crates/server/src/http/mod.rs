@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::Request;
 use hyper::body::Incoming;
@@ -30,7 +30,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use self::exchange::Response;
-use self::limits::Connections;
+use self::limits::{Connections, Refusals};
 use crate::service::Service;
 
 /// Connections at once.
@@ -112,6 +112,7 @@ async fn listen(
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let connections = Connections::new(CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX);
     let mut serving = JoinSet::new();
+    let mut refusals = Refusals::default();
     loop {
         tokio::select! {
             // Also when the other end is gone.
@@ -125,7 +126,11 @@ async fn listen(
                             drop(admitted);
                         });
                     }
-                    None => tracing::warn!(%peer, "HTTP connection refused: too many"),
+                    None => {
+                        if let Some(count) = refusals.add(Instant::now()) {
+                            tracing::warn!(%peer, count, "HTTP connections refused: too many");
+                        }
+                    }
                 },
                 Err(error) => {
                     tracing::warn!(%error, "accepting an HTTP connection failed");
@@ -220,14 +225,17 @@ async fn converse<S, F>(
 /// Who is slow, on a clock that jumps to whatever is waited for.
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::time::Duration;
 
-    use hyper::StatusCode;
+    use hyper::body::Incoming;
+    use hyper::{Request, StatusCode};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
-    use tokio::time::Instant;
+    use tokio::sync::watch;
+    use tokio::time::{Instant, sleep};
 
     use super::exchange::BodyError;
-    use super::*;
+    use super::{CONNECTION_LIFETIME, FAREWELL, HEAD_TIMEOUT, converse, exchange};
 
     /// Bytes of an answer that no client here reads to its end.
     const LARGE: usize = 1 << 20;

@@ -128,6 +128,14 @@ pub struct Mark {
     pub revoked_until_s: i64,
 }
 
+impl Mark {
+    /// Whether a UserSig made at this second since the epoch is revoked (R8.7), also while there is no account.
+    #[must_use]
+    pub fn is_revoked(&self, signed_at_s: i64) -> bool {
+        signed_at_s <= self.revoked_until_s
+    }
+}
+
 /// One account. See the module.
 ///
 /// Time passes by [`User::advance`] alone: call it first when [`User::next_deadline`] is not after now. A step that

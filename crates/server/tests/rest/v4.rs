@@ -246,6 +246,9 @@ fn a_kicked_administrator_is_refused_until_it_has_a_new_user_sig() {
     let mut later = world.admin.clone();
     later.user_sig = signed_at("boss", now_s() + 2);
     assert_eq!(later.v1("GET", "/app", "").status, 200);
+    // Also when the account is gone (R1.5): it need not be one.
+    assert_eq!(later.v1("DELETE", "/accounts/boss", "").status, 204);
+    assert_eq!(world.v4_code(KICK, r#"{"UserID":"boss"}"#), 70_052);
 }
 
 #[test]

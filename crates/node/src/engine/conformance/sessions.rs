@@ -65,19 +65,20 @@ pub(super) fn a_kick_ends_sessions_before_it_is_told(world: &mut World) {
     }
     assert_eq!(world.change(home, &alice).reason, Reason::Kicked);
     let at_the_kick = START.wall.0 / 1000;
-    let revoked = Command::CheckRevoked {
-        user: alice,
-        signed_at_s: at_the_kick,
+    let check = |world: &mut World, signed_at_s| {
+        let check = Command::CheckRevoked {
+            user: alice,
+            signed_at_s,
+        };
+        world.ask(&alice, check)
     };
-    assert_eq!(
-        world.ask(&alice, revoked),
-        Answer::LoginRefused(LoginRefusal::Revoked)
-    );
-    let later = Command::CheckRevoked {
-        user: alice,
-        signed_at_s: at_the_kick + 1,
-    };
-    assert_eq!(world.ask(&alice, later), Answer::Done);
+    let revoked = Answer::LoginRefused(LoginRefusal::Revoked);
+    assert_eq!(check(world, at_the_kick), revoked);
+    assert_eq!(check(world, at_the_kick + 1), Answer::Done);
+    // R1.5: also once the account is gone.
+    assert_eq!(world.ask(&alice, Command::Delete { user: alice }), Answer::Done);
+    assert_eq!(check(world, at_the_kick), revoked);
+    assert_eq!(check(world, at_the_kick + 1), Answer::Done);
     let nobody = world.user("nobody");
     assert_eq!(world.ask(&nobody, Command::Kick { user: nobody }), Answer::Done);
 }

@@ -647,10 +647,14 @@ impl Engine for MemoryEngine {
                 }
             }
             Command::CheckRevoked { user, signed_at_s } => {
-                let revoked = self
-                    .records
-                    .of(&user)
-                    .is_some_and(|record| record.user.is_revoked(signed_at_s));
+                let revoked = match self.records.of(&user) {
+                    Some(record) => record.user.is_revoked(signed_at_s),
+                    // R1.5: a deletion revokes, too. An administrator need not be an account.
+                    None => {
+                        let mark = self.marks.get(&user);
+                        mark.is_some_and(|mark| mark.is_revoked(signed_at_s))
+                    }
+                };
                 let answer = if revoked {
                     Answer::LoginRefused(LoginRefusal::Revoked)
                 } else {

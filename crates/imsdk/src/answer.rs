@@ -72,6 +72,7 @@ impl Answer {
             // The texts of codes that only mean something here are ours, not the client's.
             code::SHUTDOWN => Answer::of(code::INTERRUPTED, empty),
             code::NOT_LOGGED_IN => Answer::of(code::NOT_LOGGED_IN, empty),
+            code::SERVER_NOT_TRUSTED => Answer::failure(code::NO_CONNECTION, &*outcome.message, empty),
             internal if internal < 0 => Answer::failure(code::INTERNAL_ERROR, &*outcome.message, empty),
             other => Answer::failure(other, &*outcome.message, empty),
         }
@@ -109,6 +110,8 @@ mod tests {
         assert_eq!(told(0), (0, String::new(), "[1]".into()));
         assert_eq!(told(code::SHUTDOWN).0, code::INTERRUPTED);
         assert_eq!(told(code::PANIC).0, code::INTERNAL_ERROR);
+        let untrusted = (code::NO_CONNECTION, "the client's words".into(), "[]".into());
+        assert_eq!(told(code::SERVER_NOT_TRUSTED), untrusted);
         assert_eq!(
             told(code::NOT_LOGGED_IN),
             (code::NOT_LOGGED_IN, "not login".into(), "[]".into())

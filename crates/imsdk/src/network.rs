@@ -55,29 +55,29 @@ impl Network {
     /// As [`Network::tell`], for what a client says of its connection.
     pub fn follow(&self, listeners: &Listeners, state: ConnectionState, code: i32, text: &str) {
         if let Some(status) = news(self.0.load(Ordering::Acquire), state, code) {
-            let (code, text) = if is_failure(code) {
-                (code, text)
-            } else {
-                (code::OK, "")
-            };
+            let (code, text) = failure(code).map_or((code::OK, ""), |code| (code, text));
             self.tell(listeners, status, code, text);
         }
     }
 }
 
-/// Whether a connection ended for want of one, and not by somebody's wish.
-fn is_failure(number: i32) -> bool {
-    matches!(
-        number,
-        code::CONNECT_TIMEOUT | code::CONNECTION_REFUSED | code::UNREACHABLE | code::NO_CONNECTION
-    )
+/// The original's code for an attempt that made no connection, by the client's code; `None`: it was not for want of one.
+pub fn failure(number: i32) -> Option<i32> {
+    match number {
+        code::CONNECT_TIMEOUT | code::CONNECTION_REFUSED | code::UNREACHABLE | code::NO_CONNECTION => {
+            Some(number)
+        }
+        // TLS: the original has no code for it. The text says what is wrong with the certificate.
+        code::SERVER_NOT_TRUSTED => Some(code::NO_CONNECTION),
+        _ => None,
+    }
 }
 
 fn news(told: c_int, state: ConnectionState, code: i32) -> Option<c_int> {
     match state {
         ConnectionState::Connecting => Some(status::CONNECTING),
         ConnectionState::Connected => Some(status::CONNECTED),
-        ConnectionState::Disconnected if is_failure(code) => Some(match told {
+        ConnectionState::Disconnected if failure(code).is_some() => Some(match told {
             status::CONNECTED | status::DISCONNECTED => status::DISCONNECTED,
             _ => status::CONNECT_FAILED,
         }),
@@ -100,6 +100,10 @@ mod tests {
         assert_eq!(news(NEVER, Connecting, 0), Some(status::CONNECTING));
         assert_eq!(
             news(status::CONNECTING, Disconnected, 9511),
+            Some(status::CONNECT_FAILED)
+        );
+        assert_eq!(
+            news(status::CONNECTING, Disconnected, code::SERVER_NOT_TRUSTED),
             Some(status::CONNECT_FAILED)
         );
         assert_eq!(news(status::CONNECTING, Connected, 0), Some(status::CONNECTED));

@@ -15,7 +15,7 @@ use crate::callback_thread::lock;
 use crate::guard::{Reply, result};
 use crate::json;
 use crate::listeners::{client_level, log_level, tim_level};
-use crate::network::{Network, RETRY, status};
+use crate::network::{Network, RETRY, failure, status};
 use crate::place::{self, Known};
 use crate::process::{Process, process};
 
@@ -173,7 +173,7 @@ impl Sdk {
     fn tried_server(self: &Arc<Sdk>, process: &'static Process, outcome: &Outcome) {
         let logged_out = |client: &Client| client.login_state() == LoginState::LoggedOut;
         // A login that began meanwhile tells for itself.
-        if outcome.code < 0 || !self.client.as_ref().is_ok_and(logged_out) {
+        if !self.client.as_ref().is_ok_and(logged_out) {
             return;
         }
         if outcome.code == code::OK {
@@ -181,10 +181,13 @@ impl Sdk {
                 .network
                 .tell(&process.listeners, status::CONNECTED, code::OK, "");
         }
-        let failed = status::CONNECT_FAILED;
-        self.network
-            .tell(&process.listeners, failed, outcome.code, &outcome.message);
-        self.try_server_later(process);
+        // Else the client ends, and there is nothing to tell.
+        if let Some(code) = failure(outcome.code) {
+            let failed = status::CONNECT_FAILED;
+            self.network
+                .tell(&process.listeners, failed, code, &outcome.message);
+            self.try_server_later(process);
+        }
     }
 
     fn try_server_later(self: &Arc<Sdk>, process: &'static Process) {
@@ -354,7 +357,7 @@ impl Sdk {
 
     /// The next one's turn; those that a logout or the end of the SDK made void have their result in theirs.
     fn login_ended(self: &Arc<Sdk>, ended_with: i32) {
-        if ended_with == code::NO_CONNECTION {
+        if matches!(ended_with, code::NO_CONNECTION | code::SERVER_NOT_TRUSTED) {
             self.try_server_later(process());
         } else if ended_with > code::OK && self.network.is_connecting() {
             // It made no connection (7003), and what TIMInit had begun may have been passed over for it.

@@ -4,6 +4,7 @@
 #ifndef BENCH_H
 #define BENCH_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -65,7 +66,16 @@ typedef struct Footprint {
 
 Footprint footprint_now(void);
 
-/* Waits until the library's runtime thread sleeps in the system. */
+/* A thread of this process, found by its name. */
+typedef struct NamedThread {
+    const char *name;
+    pid_t known;
+} NamedThread;
+
+/* Waits until it sleeps in the system. */
+void await_asleep(NamedThread *thread);
+
+/* The same for the library's runtime thread. */
 void await_runtime_asleep(void);
 
 /* CPU time spent by the library's runtime thread. */
@@ -120,5 +130,27 @@ typedef struct Feeder {
  * higher version. With `window` above 0 it also pushes by itself, unasked, as long as fewer than `window` changes are untold. */
 Feeder feed(size_t list, size_t users, long window);
 void feeder_stop(Feeder *feeder);
+
+/* ---- the floor of a call with the runtime asleep (floor.c) ---- */
+
+typedef struct Floor {
+    int wake, epoll, socket; /* socket: -1 if nothing follows the wake */
+    NamedThread runtime;
+    pthread_mutex_t mutex;
+    pthread_cond_t replied;
+    long replies;
+    atomic_long done; /* wakes that went all their way */
+} Floor;
+
+/* Forks; to be called while this process has one thread. Returns the connection to what answers requests. */
+int floor_server(pid_t *pid);
+void floor_server_stop(int server, pid_t pid);
+
+/* Starts the floor's threads, which last as long as the process. `server`: of floor_server, or -1 for the wake alone. */
+void floor_start(Floor *floor, const char *name, int server);
+/* What a call does: one write. */
+void floor_wake(Floor *floor);
+/* Waits until so many wakes went all their way. */
+void floor_await(Floor *floor, long done);
 
 #endif

@@ -1,13 +1,8 @@
 /* What a call costs the thread that makes it: in a burst, refused by the rules (6014), and with the runtime asleep. Beside the last
- * stands its floor: one write to the eventfd that a thread asleep in epoll_wait watches, which is what waking anybody takes. */
-#include <pthread.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
+ * stand its floors (floor.c), in the same run and in turn with it. */
 #include "bench.h"
 
-enum { BURST_CALLS = 1000, BURSTS = 50, SINGLE_CALLS = 400 };
+enum { BURST_CALLS = 1000, BURSTS = 50, SINGLE_CALLS = 400, SINGLES_IN_A_ROW = 20 };
 
 /* A call of the kind to be measured. */
 static void one_call(TimClient client, Pending *pending) {
@@ -30,66 +25,57 @@ static void bursts(TimClient client, int32_t code, Series *wall, Series *cpu) {
     series_add(cpu, cpu_ns / BURSTS / BURST_CALLS);
 }
 
-static void singles(TimClient client, int32_t code, Series *half, Series *most, Series *cpu_half) {
-    static Series calls, cpu;
-    Pending pending = {.code_expected = code};
-    series_clear(&calls);
-    series_clear(&cpu);
-    for (int i = 0; i < SINGLE_CALLS; i++) {
+/* One call, or one wake of a floor, with the thread it wakes asleep: microseconds by the clock and of the calling thread. */
+typedef struct Single {
+    const char *what;
+    Floor *floor;                /* NULL: a call of the library */
+    Series wall, cpu;            /* of the calls of one run */
+    Series half, most, cpu_half; /* of the runs */
+} Single;
+
+static void single(Single *single, TimClient client) {
+    Pending pending = {.left = 1, .code_expected = TIM_OK};
+    long done = 0;
+    if (single->floor == NULL) {
         await_runtime_asleep();
-        atomic_store(&pending.left, 1);
-        double cpu_began = thread_cpu_ns(), began = now_ns();
+    } else {
+        await_asleep(&single->floor->runtime);
+        done = atomic_load(&single->floor->done);
+    }
+    double cpu_began = thread_cpu_ns(), began = now_ns();
+    if (single->floor == NULL)
         one_call(client, &pending);
-        series_add(&calls, (now_ns() - began) / 1000);
-        series_add(&cpu, (thread_cpu_ns() - cpu_began) / 1000);
+    else
+        floor_wake(single->floor);
+    series_add(&single->wall, (now_ns() - began) / 1000);
+    series_add(&single->cpu, (thread_cpu_ns() - cpu_began) / 1000);
+    if (single->floor == NULL)
         await_all(&pending);
-    }
-    series_add(half, series_quantile(&calls, 0.5));
-    series_add(most, series_quantile(&calls, 0.99));
-    series_add(cpu_half, series_quantile(&cpu, 0.5));
+    else
+        floor_await(single->floor, done + 1);
 }
 
-static struct {
-    int fd, epoll;
-    atomic_long woken;
-} sleeper;
-
-static void *sleep_and_wake(void *unused) {
-    for (;;) {
-        struct epoll_event event;
-        uint64_t count;
-        if (epoll_wait(sleeper.epoll, &event, 1, -1) != 1) continue;
-        CHECK(read(sleeper.fd, &count, sizeof count) == sizeof count);
-        atomic_fetch_add(&sleeper.woken, 1);
+/* In turn, so that a moment of the machine meets all of them; a few of each in a row, so that none is measured with what another
+ * left in the processor's caches. */
+static void singles(Single *kinds, size_t count, TimClient client) {
+    for (int i = 0; i < SINGLE_CALLS / SINGLES_IN_A_ROW; i++)
+        for (size_t j = 0; j < count; j++)
+            for (int k = 0; k < SINGLES_IN_A_ROW; k++) single(&kinds[j], client);
+    for (size_t j = 0; j < count; j++) {
+        series_add(&kinds[j].half, series_quantile(&kinds[j].wall, 0.5));
+        series_add(&kinds[j].most, series_quantile(&kinds[j].wall, 0.99));
+        series_add(&kinds[j].cpu_half, series_quantile(&kinds[j].cpu, 0.5));
+        series_clear(&kinds[j].wall);
+        series_clear(&kinds[j].cpu);
     }
-    return unused;
 }
 
-static void start_sleeper(void) {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
-    pthread_t thread;
-    sleeper.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    sleeper.epoll = epoll_create1(EPOLL_CLOEXEC);
-    CHECK(sleeper.fd >= 0 && sleeper.epoll >= 0);
-    CHECK(epoll_ctl(sleeper.epoll, EPOLL_CTL_ADD, sleeper.fd, &event) == 0);
-    CHECK(pthread_create(&thread, NULL, sleep_and_wake, NULL) == 0 && pthread_detach(thread) == 0);
-}
-
-static void floors(Series *half, Series *most) {
-    static Series writes;
-    series_clear(&writes);
-    for (int i = 0; i < SINGLE_CALLS; i++) {
-        long woken = atomic_load(&sleeper.woken);
-        uint64_t one = 1;
-        /* As long as await_runtime_asleep takes at least. */
-        for (int j = 0; j < 3; j++) pause_us(200);
-        double began = now_ns();
-        CHECK(write(sleeper.fd, &one, sizeof one) == sizeof one);
-        series_add(&writes, (now_ns() - began) / 1000);
-        while (atomic_load(&sleeper.woken) == woken) pause_us(100);
-    }
-    series_add(half, series_quantile(&writes, 0.5));
-    series_add(most, series_quantile(&writes, 0.99));
+static void print_single(Single *single) {
+    char what[160];
+    snprintf(what, sizeof what, "%s, p50 of %d", single->what, SINGLE_CALLS);
+    print_row(what, "µs", &single->half);
+    print_row("the same, p99", "µs", &single->most);
+    print_row("the same, CPU of the calling thread, p50", "µs", &single->cpu_half);
 }
 
 static void getters(TimClient client, Series *wall) {
@@ -100,10 +86,20 @@ static void getters(TimClient client, Series *wall) {
 }
 
 int main(void) {
+    pid_t floor_pid;
+    int floor_socket = floor_server(&floor_pid);
     Served served = serve(1);
-    start_sleeper();
+    static Floor whole, bare;
+    floor_start(&whole, "floor-whole", floor_socket);
+    floor_start(&bare, "floor-bare", -1);
+    Single kinds[] = {
+        {.what = "runtime asleep"},
+        {.what = "floor: the same system calls and bytes", .floor = &whole},
+        {.what = "floor: a wake with nothing behind it", .floor = &bare},
+    };
+    size_t kinds_count = sizeof kinds / sizeof *kinds;
     int runs = runs_wanted();
-    Series wall[2] = {0}, cpu[2] = {0}, half = {0}, most = {0}, cpu_half = {0}, floor_half = {0}, floor_most = {0}, getter = {0};
+    Series wall[2] = {0}, cpu[2] = {0}, getter = {0};
     char name[16];
     user_name(0, name);
     TimClient online = client_at(served.address, ""), offline = client_at(served.address, "");
@@ -118,8 +114,7 @@ int main(void) {
     for (int run = 0; run < runs; run++) {
         bursts(online, TIM_OK, &wall[0], &cpu[0]);
         bursts(offline, TIM_ERR_NOT_LOGGED_IN, &wall[1], &cpu[1]);
-        singles(online, TIM_OK, &half, &most, &cpu_half);
-        floors(&floor_half, &floor_most);
+        singles(kinds, kinds_count, online);
         getters(online, &getter);
     }
     print_table_head("a call");
@@ -127,14 +122,11 @@ int main(void) {
     print_row("the same, CPU of the calling thread", "ns", &cpu[0]);
     print_row("burst of 1 000, refused with 6014, by the clock", "ns", &wall[1]);
     print_row("the same, CPU of the calling thread", "ns", &cpu[1]);
-    print_row("runtime asleep, p50 of 400", "µs", &half);
-    print_row("runtime asleep, p99 of 400", "µs", &most);
-    print_row("runtime asleep, CPU of the calling thread, p50 of 400", "µs", &cpu_half);
-    print_row("floor: an eventfd's write that wakes a thread, p50 of 400", "µs", &floor_half);
-    print_row("the same, p99 of 400", "µs", &floor_most);
+    for (size_t i = 0; i < kinds_count; i++) print_single(&kinds[i]);
     print_row("timGetLoginState", "ns", &getter);
     ACCEPTED(timClientDestroy(online, DEADLINE_S * 1000));
     ACCEPTED(timClientDestroy(offline, DEADLINE_S * 1000));
     served_stop(&served);
+    floor_server_stop(floor_socket, floor_pid);
     return 0;
 }

@@ -35,45 +35,50 @@ Footprint footprint_now(void) {
     return now;
 }
 
-/* The runtime's thread, which is another one after the last client's end; 0 if there is none. */
-static pid_t runtime_thread(void) {
-    static pid_t known;
+/* 0 if there is none of that name: the runtime's thread is another one after the last client's end. */
+static pid_t find(NamedThread *thread) {
     char path[300], name[32] = "";
     DIR *tasks = NULL;
-    for (pid_t thread = known;;) {
-        snprintf(path, sizeof path, "/proc/self/task/%d/comm", (int)thread);
-        FILE *file = thread == 0 ? NULL : fopen(path, "r");
-        int found = file != NULL && fgets(name, sizeof name, file) != NULL && strcmp(name, "tim-runtime\n") == 0;
+    for (pid_t candidate = thread->known;;) {
+        snprintf(path, sizeof path, "/proc/self/task/%d/comm", (int)candidate);
+        FILE *file = candidate == 0 ? NULL : fopen(path, "r");
+        int found = file != NULL && fgets(name, sizeof name, file) != NULL;
         if (file != NULL) fclose(file);
+        name[strcspn(name, "\n")] = '\0';
+        found = found && strcmp(name, thread->name) == 0;
         if (tasks == NULL && !found) tasks = opendir("/proc/self/task");
         struct dirent *entry = found || tasks == NULL ? NULL : readdir(tasks);
         if (entry == NULL) {
             if (tasks != NULL) closedir(tasks);
-            return known = found ? thread : 0;
+            return thread->known = found ? candidate : 0;
         }
-        thread = (pid_t)atoi(entry->d_name);
+        candidate = (pid_t)atoi(entry->d_name);
     }
 }
 
-void await_runtime_asleep(void) {
+void await_asleep(NamedThread *thread) {
     double deadline = now_ns() + DEADLINE_S * 1e9;
     /* Three looks in a row, so that a nap between two turns does not count. */
     for (int asleep = 0; asleep < 3;) {
         char path[64], line[512] = "";
-        snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)runtime_thread());
+        snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)find(thread));
         FILE *file = fopen(path, "r");
         char *end = file == NULL || fgets(line, sizeof line, file) == NULL ? NULL : strrchr(line, ')');
         if (file != NULL) fclose(file);
         asleep = end != NULL && end[1] == ' ' && end[2] == 'S' ? asleep + 1 : 0;
-        if (now_ns() > deadline) FAIL("the runtime's thread does not come to rest");
+        if (now_ns() > deadline) FAIL("thread %s does not come to rest", thread->name);
         pause_us(200);
     }
 }
 
+static NamedThread runtime = {.name = "tim-runtime"};
+
+void await_runtime_asleep(void) { await_asleep(&runtime); }
+
 double runtime_cpu_ns(void) {
     struct timespec spent;
     /* How Linux numbers the CPU clock of a thread of this process (pthread_getcpuclockid does the same). */
-    clockid_t clock = (clockid_t)(~(unsigned)runtime_thread() << 3 | 6);
+    clockid_t clock = (clockid_t)(~(unsigned)find(&runtime) << 3 | 6);
     if (clock_gettime(clock, &spent) != 0) FAIL("the system does not say what the runtime's thread has spent");
     return (double)spent.tv_sec * 1e9 + (double)spent.tv_nsec;
 }

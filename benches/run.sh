@@ -39,7 +39,7 @@ library default
 # Under the name that programs look for.
 ln -sf default.so "$out/libtim_presence.so.0"
 for name in calls callbacks idle; do
-    program "$name" benches/clients.c benches/feeder.c "$out/libtim_presence.so.0" -pthread "-Wl,-rpath,$out"
+    program "$name" benches/clients.c benches/feeder.c benches/floor.c "$out/libtim_presence.so.0" -pthread "-Wl,-rpath,$out"
 done
 program load -ldl
 

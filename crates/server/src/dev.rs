@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use presence::ids::{AppId, UserId};
 use presence::settings::AppSettings;
 use presence_node::{AppConfig, NodeConfig};
+use presence_protocol::user_sig;
 
 use crate::Failure;
 use crate::config::{AdminListen, Config, PORT};
@@ -61,15 +63,27 @@ pub fn administrator() -> UserId {
     UserId::new("administrator").expect("a user id")
 }
 
-/// What a person, or a script, needs to log in: `key value` lines.
-pub fn greeting(app: &AppConfig, is_administered: bool) -> String {
+/// How long the UserSig of the link to the console is good for.
+const CONSOLE_VALID_S: i64 = 24 * 3600;
+
+/// What a person, or a script, needs to log in: `key value` lines. `administration`: where that is served, if it is.
+pub fn greeting(app: &AppConfig, administration: Option<&str>, now_s: i64) -> String {
     let mut greeting = format!(
         "sdk_app_id {id}\nsecret_key {key}\nsign tim-presence-server sign --app {id} --key {key} --user alice",
         id = app.id,
         key = app.secret_key,
     );
-    if is_administered {
-        write!(greeting, "\nadministrator {}", administrator()).expect("a String grows");
+    if let Some(url) = administration {
+        let user = administrator();
+        let user_sig = user_sig::sign(app.id, &app.secret_key, user.as_str(), now_s, CONSOLE_VALID_S);
+        // After the `#`: browsers keep that to themselves. The page takes it out of the address at once.
+        let who = utf8_percent_encode(&user_sig, NON_ALPHANUMERIC);
+        write!(
+            greeting,
+            "\nadministrator {user}\nconsole {url}/console/#sign-in={id},{user},{who}",
+            id = app.id,
+        )
+        .expect("a String grows");
     }
     greeting
 }

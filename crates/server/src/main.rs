@@ -7,6 +7,7 @@
 
 mod arguments;
 mod config;
+mod console;
 mod dev;
 mod friends;
 mod http;

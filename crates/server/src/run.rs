@@ -16,7 +16,7 @@ use crate::http::HttpServer;
 use crate::live::Live;
 use crate::metrics::Operations;
 use crate::notify::notify;
-use crate::service::Service;
+use crate::service::{Service, now_ms};
 use crate::start::{Started, start};
 use crate::store::Store;
 use crate::webhook::Webhooks;
@@ -104,7 +104,8 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
         tracing::info!(url, "administration");
     }
     if let (Source::Dev, [app]) = (&options.source, config.apps.as_slice()) {
-        say(&dev::greeting(app, http.is_some()));
+        let now_s = i64::try_from(now_ms() / 1000).unwrap_or(i64::MAX);
+        say(&dev::greeting(app, http.as_ref().map(HttpServer::url), now_s));
     }
     for app in config
         .apps

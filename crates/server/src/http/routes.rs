@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::exchange::{Response, json as json_response, respond, segments};
 use crate::service::Service;
-use crate::{metrics, openapi, rest, v1};
+use crate::{console, metrics, openapi, rest, v1};
 
 /// Everything that can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -150,6 +150,8 @@ pub async fn answer(service: &Service, peer: IpAddr, request: Request<Incoming>)
         response
     } else if path.starts_with("/v4/") {
         rest::answer(service, peer, &head, found, body).await
+    } else if let Some(response) = console::answer(&method, path, &service.gateways) {
+        response
     } else {
         match found {
             Found::Operation(Operation::GetOpenApi, _) => {

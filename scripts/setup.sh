@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what building tim-presence needs and this machine lacks: a C and C++ compiler, make, cmake and Rust. With
 # the word `tests`, also the tools that some tests use: clang with its sanitizers, valgrind, libabigail, doxygen, pkg-config, Node.js
-# with npm, Python with cffi and venv. For Debian and Ubuntu, as root or as a user with sudo. Says what it does; does nothing when all
+# with npm, Chromium, Python with cffi and venv. For Debian and Ubuntu, as root or as a user with sudo. Says what it does; does nothing when all
 # is there.
 # On any other system install the same by hand: everything after this only looks for the programs.
 set -eu
@@ -60,6 +60,8 @@ if [ "${1:-}" = tests ]; then
         tools="$tools python3 python3-cffi"
     # For the programs in JavaScript, and the npm package.
     have node && have npm || tools="$tools nodejs npm"
+    # The console is tested in a browser.
+    have chromium || have chromium-browser || have google-chrome || tools="$tools chromium"
     # Python environments: for the bindings' tests, and for zig (scripts/zig.sh).
     python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || tools="$tools python3-venv"
     # The Kotlin and Java package.

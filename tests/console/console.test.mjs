@@ -259,7 +259,7 @@ describe('users', () => {
     await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
     await page.getByText('1 account', { exact: true }).waitFor();
     await page.getByRole('link', { name: 'zoe 2' }).click();
-    await page.getByText('It never logged in.').waitFor();
+    await page.getByText('It has not logged in since it was made').waitFor();
     await page.goto(`${server.url}/console/#/accounts/zoe%201`);
     await page.getByText('There is no such account.').waitFor();
   });

@@ -11,7 +11,7 @@ import { pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
 
 /** The page's own words on the wire, spoken here over TCP. */
-const protocol = await import(pathToFileURL(join(process.env.TIM_CONSOLE, 'protocol.js')));
+export const protocol = await import(pathToFileURL(join(process.env.TIM_CONSOLE, 'protocol.js')));
 
 const PROGRAM = process.env.TIM_SERVER;
 const KEY = '0123456789abcdef'.repeat(4);

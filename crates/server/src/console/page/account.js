@@ -33,7 +33,8 @@ export function account(signal, user) {
     newest = now.version;
     fill(shown, [now.status, now.custom_status, now.platforms, now.since_ms, now.reason], () => [
       h('p', { class: 'headline' }, statusMark(now.status), now.custom_status && h('span', { class: 'custom' }, `“${now.custom_status}”`)),
-      h('p', { class: 'quiet' }, now.version ? [`It ${reasonWords(now.reason)} `, ago(now.since_ms), '.'] : 'It never logged in.'),
+      // Made by import, and nothing since.
+      h('p', { class: 'quiet' }, now.status === 'unlogined' && now.reason === 'server' ? 'It has not logged in since it was made, ' : `It ${reasonWords(now.reason)} `, ago(now.since_ms), '.'),
     ]);
   };
   const load = async () => {

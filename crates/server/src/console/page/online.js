@@ -15,7 +15,7 @@ export function online(signal) {
   const rows = h('tbody');
   const table = accountsTable('Online now', rows);
   const empty = h('p', { class: 'empty', hidden: true });
-  const news = h('ol', { class: 'news', role: 'log', 'aria-label': 'What happened' });
+  const news = h('ol', { class: 'news' });
   const quiet = h('p', { class: 'quiet' }, 'Nothing yet. Logins, logouts and custom statuses appear here.');
   const how = h('p', { class: 'quiet how' });
 
@@ -97,7 +97,8 @@ export function online(signal) {
       h('search', { class: 'filters' }, h('div', { class: 'field' }, h('label', { for: 'search' }, 'Search'), search)),
       h('div', { class: 'beside' },
         h('section', { 'aria-labelledby': 'who-title' }, h('h2', { id: 'who-title' }, 'Who'), found, h('div', { class: 'scroll' }, table), empty),
-        h('section', { 'aria-labelledby': 'news-title' }, h('h2', { id: 'news-title' }, 'What happened'), how, quiet, news)),
+        h('section', { 'aria-labelledby': 'news-title' }, h('h2', { id: 'news-title' }, 'What happened'), how, quiet,
+          h('div', { role: 'log', 'aria-label': 'What happened', tabindex: '0', class: 'news-frame' }, news))),
     ],
   };
 }

@@ -1,7 +1,7 @@
 // The app's settings: each is applied by itself, at once, and says beside itself what came of it.
 
 import { Failure, api, every } from './api.js';
-import { confirm, duration, h, say } from './dom.js';
+import { confirm, duration, h } from './dom.js';
 
 /** In words; the server knows what is allowed. `tests` of the server compare the names with its own table. */
 const GROUPS = [
@@ -93,10 +93,7 @@ function row([key, title, about, choices], value, change) {
   const apply = async (wanted) => {
     tell('', false);
     try {
-      if (await change(key, wanted)) {
-        tell('Applied.', false);
-        say(`${title}: applied.`);
-      }
+      if (await change(key, wanted)) tell('Applied.', false);
     } catch (failure) {
       if (!(failure instanceof Failure)) throw failure;
       tell(failure.message.replace(new RegExp(`^${key} takes`, 'i'), 'Takes'), true);

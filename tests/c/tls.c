@@ -73,6 +73,29 @@ CASE(another_authority, "a server of another authority ends the login at once, w
     remove_folder(folder);
 }
 
+CASE(in_websocket, "tims+ws:// and tim+ws:// are the same inside WebSocket") {
+    const char *folder = certificates();
+    char address[64], in_websocket[80], options[256];
+    TimServer encrypted = tls_server(folder, address, sizeof address);
+    snprintf(in_websocket, sizeof in_websocket, "tims+ws%s/presence", address + strlen("tims"));
+    snprintf(options, sizeof options, "\"ca_file\":\"%s/ca.pem\"", folder);
+    Client *alice = client_at(in_websocket, options), *bob = client_at(address, options);
+    CHECK_EQ(login(alice, "alice", user_sig("alice", 600))->code, TIM_OK);
+    CHECK_EQ(login(bob, "bob", user_sig("bob", 600))->code, TIM_OK);
+    CHECK_EQ(subscribe(alice, IDS("bob"))->code, TIM_OK);
+    CHECK_EQ(set_status(bob, "seen through WebSocket")->code, TIM_OK);
+    await_status(alice, "bob", TIM_STATUS_ONLINE, ANY, "seen through WebSocket");
+    destroy(alice);
+    destroy(bob);
+    ACCEPTED(timServerStop(encrypted, DEADLINE_MS));
+    remove_folder(folder);
+
+    Server *plain = server_start("", "");
+    snprintf(in_websocket, sizeof in_websocket, "tim+ws%s", plain->address + strlen("tim"));
+    CHECK_EQ(login_code(in_websocket, ""), TIM_OK);
+    server_stop(plain);
+}
+
 CASE(options_that_are_wrong, "what cannot be is refused by the name of its key") {
     static const char *const wrong[][2] = {
         {"\"server\":\"tim://a\",\"ca_file\":\"ca.pem\"", "ca_file"},

@@ -2,7 +2,7 @@
 //!
 //! | key | type | default | meaning |
 //! |---|---|---|---|
-//! | `server` | text, required | | `tim://host[:port]`, or `tims://host[:port]` for TLS 1.3; the port is 7788, with TLS 7790, unless given |
+//! | `server` | text, required | | `tim://host[:port]`, or `tims://host[:port]` for TLS 1.3; `tim+ws://host[:port][/path]` and `tims+ws://host[:port][/path]` for the same inside WebSocket, where something on the way lets only HTTP pass; the port is 7788, with TLS 7790, unless given |
 //! | `ca_file` | text | the system's | with TLS: a file of the authorities to trust instead of the system's (PEM), read once |
 //! | `pinned_public_key` | text | none | with TLS: the server's public key, `sha256//` and the SHA-256 of its SubjectPublicKeyInfo in base64; several with `;` between. Without `ca_file` it is all that is trusted, whoever issued the certificate and however old it is; the certificate must name the host all the same |
 //! | `http_proxy` | text | none | `http://[user:password@]host:port`: a proxy that is asked to `CONNECT` to the server |
@@ -85,6 +85,8 @@ pub struct Options {
     pub port: u16,
     /// TLS.
     pub tls: bool,
+    /// WebSocket, at this path of the server.
+    pub websocket_path: Option<String>,
     /// Authorities to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
     /// Keys to trust.
@@ -312,11 +314,17 @@ impl Options {
             Some(_) => return Err(invalid("option \"server\" is not a text")),
             None => return Err(invalid("option \"server\" is missing: \"tim://host[:port]\"")),
         };
-        let Server { tls, host, port } = parse_server(server)?;
+        let Server {
+            tls,
+            websocket_path,
+            host,
+            port,
+        } = parse_server(server)?;
         Ok(Options {
             host,
             port,
             tls,
+            websocket_path,
             ca_file: None,
             pinned_public_keys: Vec::new(),
             http_proxy: None,
@@ -426,21 +434,43 @@ fn set_delivery(options: &mut Options, value: &Value) {
 #[derive(Debug, PartialEq, Eq)]
 struct Server {
     tls: bool,
+    websocket_path: Option<String>,
     host: String,
     port: u16,
 }
 
 fn parse_server(server: &str) -> Result<Server, CallError> {
-    let malformed = || invalid("option \"server\" is not \"tim://host[:port]\" or \"tims://host[:port]\"");
-    let (tls, rest) = match server.split_once("://").ok_or_else(malformed)? {
-        ("tim", rest) => (false, rest),
-        ("tims", rest) => (true, rest),
+    let malformed = || {
+        invalid(
+            "option \"server\" is not \"tim://host[:port]\", with tims, tim+ws or tims+ws instead of tim for TLS, \
+             WebSocket or both",
+        )
+    };
+    let (scheme, rest) = server.split_once("://").ok_or_else(malformed)?;
+    let (tls, websocket) = match scheme {
+        "tim" => (false, false),
+        "tims" => (true, false),
+        "tim+ws" => (false, true),
+        "tims+ws" => (true, true),
         _ => return Err(malformed()),
     };
-    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let (rest, path) = match rest.split_once('/') {
+        Some((rest, path)) => (rest, path),
+        None => (rest, ""),
+    };
+    let is_sound = path.chars().all(|c| c.is_ascii_graphic() && c != '#');
+    if !(is_sound && (websocket || path.is_empty())) {
+        return Err(malformed());
+    }
+    let websocket_path = websocket.then(|| format!("/{path}"));
     let (host, port) = host_and_port(rest).ok_or_else(malformed)?;
     let port = port.unwrap_or(if tls { DEFAULT_PORT_TLS } else { DEFAULT_PORT });
-    Ok(Server { tls, host, port })
+    Ok(Server {
+        tls,
+        websocket_path,
+        host,
+        port,
+    })
 }
 
 /// Splits `host[:port]`; an IPv6 address stands in brackets.
@@ -561,7 +591,7 @@ mod tests {
     #[test]
     fn every_key_can_be_given() {
         let options = Options::parse(
-            r#"{"server":"tims://[::1]:9","sdk_app_id":7,"ca_file":"/ca","http_proxy":"http://p:3",
+            r#"{"server":"tims+ws://[::1]:9/a?b","sdk_app_id":7,"ca_file":"/ca","http_proxy":"http://p:3",
                 "pinned_public_key":"sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","platform":"iPad","data_dir":"/somewhere","delivery":"poll",
                 "queue_max":5,"restore_subscriptions":false,"login_timeout_ms":101,"request_timeout_ms":102,
                 "disconnected_wait_ms":103,"connect_timeout_ms":104,"logout_timeout_ms":105,"backoff_base_ms":106,
@@ -572,6 +602,7 @@ mod tests {
             host: "::1".into(),
             port: 9,
             tls: true,
+            websocket_path: Some("/a?b".into()),
             ca_file: Some("/ca".into()),
             pinned_public_keys: vec![[0; 32]],
             http_proxy: Some(Proxy {
@@ -650,15 +681,28 @@ mod tests {
 
     #[test]
     fn servers_have_a_host_and_perhaps_a_port() {
-        for (text, tls, host, port) in [
-            ("tim://example.org", false, "example.org", 7788),
-            ("tim://127.0.0.1:80/", false, "127.0.0.1", 80),
-            ("tim://[::1]", false, "::1", 7788),
-            ("tims://example.org", true, "example.org", 7790),
-            ("tims://[::1]:443", true, "::1", 443),
+        for (text, tls, path, host, port) in [
+            ("tim://example.org", false, None, "example.org", 7788),
+            ("tim://127.0.0.1:80/", false, None, "127.0.0.1", 80),
+            ("tim://[::1]", false, None, "::1", 7788),
+            ("tims://example.org", true, None, "example.org", 7790),
+            ("tims://[::1]:443", true, None, "::1", 443),
+            ("tim+ws://a", false, Some("/"), "a", 7788),
+            (
+                "tims+ws://a:443/presence?x=y",
+                true,
+                Some("/presence?x=y"),
+                "a",
+                443,
+            ),
         ] {
-            let host = host.to_owned();
-            assert_eq!(parse_server(text).expect(text), Server { tls, host, port });
+            let expected = Server {
+                tls,
+                websocket_path: path.map(str::to_owned),
+                host: host.to_owned(),
+                port,
+            };
+            assert_eq!(parse_server(text).expect(text), expected);
         }
         for bad in [
             "",
@@ -673,6 +717,9 @@ mod tests {
             "tim://[a]",
             "tim://a/b",
             "TIMS://a",
+            "tim+ws://a/b c",
+            "tim+ws://a/b#c",
+            "ws://a",
         ] {
             assert_eq!(parse_server(bad).expect_err(bad).code, code::INVALID_OPTIONS);
         }

@@ -29,7 +29,7 @@ stories!(
 
 async fn a_wrong_preface_closes_the_connection(kind: Kind) {
     let node = kind.node(settings());
-    for wrong in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"TIMP\x02", b"\x16\x03\x01"] {
+    for wrong in [&b"POST / HTTP/1.1\r\n\r\n"[..], b"TIMP\x02", b"\x16\x03\x01"] {
         let mut client = node.dial().await;
         client.send_raw(wrong).await;
         client.ended().await;
@@ -321,7 +321,7 @@ async fn a_refused_connection_is_logged_with_its_reason() {
     };
     let node = TestNode::in_memory(config, app(settings()));
     let cases: [(&[u8], &str); 5] = [
-        (b"GET / HTTP/1.1\r\n", "it does not begin with the preface"),
+        (b"POST / HTTP/1.1\r\n", "it does not begin with the preface"),
         (b"TIMP\x01\x81\x08", "a frame is larger than 1024 bytes"),
         (b"TIMP\x01\xff\xff\xff\xff\xff", "a frame's length is malformed"),
         (b"TIMP\x01\x03\xff\xff\xff", "not a message of this protocol"),

@@ -1,5 +1,5 @@
-//! From a server's address to a stream of the protocol's bytes: TCP, straight or through a proxy, then TLS, as the
-//! options say. A client makes every connection here and never falls back from TLS to none.
+//! From a server's address to a stream of the protocol's bytes: TCP, straight or through a proxy, then TLS, then WebSocket,
+//! as the options say. A client makes every connection here and never falls back from TLS to none.
 
 mod proxy;
 #[cfg(feature = "tls")]
@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use presence_protocol::errors::code;
 use presence_transport::Layered;
+use presence_transport::websocket::{self, MaskSource};
 
 use self::trust::Trust;
 use crate::api::CallError;
@@ -30,6 +31,7 @@ pub(crate) struct Dialer {
     port: u16,
     proxy: Option<Arc<Proxy>>,
     tls: Option<Arc<Trust>>,
+    websocket_path: Option<Arc<str>>,
 }
 
 /// The server proved to be somebody else, or nobody that this client was told to trust. Travels inside an `io::Error`.
@@ -58,12 +60,13 @@ impl Dialer {
             port: options.port,
             proxy: options.http_proxy.clone().map(Arc::new),
             tls,
+            websocket_path: options.websocket_path.as_deref().map(Arc::from),
         })
     }
 
     /// A connection on which the protocol can begin.
     pub(crate) fn dial(&self) -> Connecting {
-        if self.proxy.is_none() && self.tls.is_none() {
+        if self.proxy.is_none() && self.tls.is_none() && self.websocket_path.is_none() {
             return self.world.connect(&self.host, self.port);
         }
         let dialer = self.clone();
@@ -82,6 +85,15 @@ impl Dialer {
         if let Some(trust) = &self.tls {
             let tls = trust.handshake(&mut stream).await?;
             stream = Box::new(Layered::with_tls(stream, tls));
+        }
+        if let Some(path) = &self.websocket_path {
+            let host = proxy::host_and_port(&self.host, self.port);
+            let (first, second) = (self.world.random(), self.world.random());
+            let random = (u128::from(first) << 64 | u128::from(second)).to_be_bytes();
+            let world = Arc::clone(&self.world);
+            let masks: MaskSource = Box::new(move || world.random() as u32);
+            let websocket = websocket::agree(&mut stream, &host, path, random, masks).await?;
+            stream = Box::new(Layered::with_websocket(stream, websocket));
         }
         Ok(stream)
     }

@@ -4,13 +4,12 @@ use std::io;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use presence_transport::websocket::read_head;
+use tokio::io::AsyncWriteExt;
 
 use crate::options::Proxy;
 use crate::world::Stream;
 
-/// Bytes of a proxy's answer; more is not an answer.
-const ANSWER_BYTES_MAX: usize = 16 * 1024;
 /// Characters of a proxy's own words that are told on.
 const REASON_CHARS_MAX: usize = 100;
 
@@ -18,33 +17,25 @@ const REASON_CHARS_MAX: usize = 100;
 pub(super) async fn tunnel(stream: &mut dyn Stream, proxy: &Proxy, host: &str, port: u16) -> io::Result<()> {
     stream.write_all(request(proxy, host, port).as_bytes()).await?;
     stream.flush().await?;
-    let mut answer = Vec::new();
-    // Byte by byte: what follows the answer is not the proxy's, and an answer is short.
-    while !answer.ends_with(b"\r\n\r\n") && !answer.ends_with(b"\n\n") {
-        if answer.len() == ANSWER_BYTES_MAX {
-            return Err(refused("the proxy's answer does not end"));
-        }
-        match stream.read_u8().await {
-            Ok(byte) => answer.push(byte),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return Err(refused("the proxy closed the connection without an answer"));
-            }
-            Err(error) => return Err(error),
-        }
-    }
+    let answer = read_head(stream).await?;
     understand(&answer, host, port)
 }
 
 fn request(proxy: &Proxy, host: &str, port: u16) -> String {
-    let host = if host.contains(':') {
-        format!("[{host}]")
-    } else {
-        host.to_owned()
-    };
+    let place = host_and_port(host, port);
     let authorization = proxy.user_and_password.as_ref().map_or(String::new(), |secret| {
         format!("Proxy-Authorization: Basic {}\r\n", STANDARD.encode(secret))
     });
-    format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{authorization}\r\n")
+    format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n{authorization}\r\n")
+}
+
+/// As HTTP has it: an IPv6 address in brackets.
+pub(super) fn host_and_port(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
 }
 
 fn understand(answer: &[u8], host: &str, port: u16) -> io::Result<()> {

@@ -5,6 +5,7 @@ use presence::gates::Call;
 use presence_protocol::errors::code;
 use presence_protocol::frame::{self, HEARTBEAT, Next, PREFACE};
 use presence_protocol::message::{Incoming, Reply, Request, ServerMessage, encode_server, read_request};
+use presence_transport::websocket::WebSocket;
 
 use super::closing::Close;
 use super::connection::{Phase, Received};
@@ -154,17 +155,23 @@ impl<T: Transport> Loop<T> {
             let rest = data.get(used..).unwrap_or(&[]);
             match connection.phase {
                 Phase::Closing { .. } => return data.len(),
-                Phase::Preface => match preface(rest) {
-                    Some(true) => {
+                Phase::Preface => match opening(rest) {
+                    Opening::Preface => {
                         connection.phase = Phase::Login;
                         used += PREFACE.len();
                         continue;
                     }
-                    Some(false) => {
+                    // WebSocket within WebSocket is nothing of ours.
+                    Opening::Http if !connection.transport.has_websocket() => {
+                        connection.transport.put_websocket(WebSocket::server(rest));
+                        self.serve_again(id);
+                        return data.len();
+                    }
+                    Opening::Http | Opening::Other => {
                         self.close(id, Close::Preface);
                         return data.len();
                     }
-                    None => return used,
+                    Opening::Incomplete => return used,
                 },
                 Phase::Login | Phase::LoggingIn | Phase::Open(_) => {}
             }
@@ -302,19 +309,31 @@ impl<T: Transport> Loop<T> {
     }
 }
 
-/// Whether `data` begins with the preface; `None`: it may yet.
-fn preface(data: &[u8]) -> Option<bool> {
-    let common = data
-        .iter()
-        .zip(PREFACE)
-        .take_while(|(given, expected)| given == expected)
-        .count();
-    if common == PREFACE.len() {
-        Some(true)
-    } else if common == data.len() {
-        None
+/// How an HTTP request for WebSocket begins.
+const HTTP: &[u8] = b"GET ";
+
+/// How a connection begins.
+#[derive(Debug, PartialEq, Eq)]
+enum Opening {
+    /// With the preface.
+    Preface,
+    /// With an HTTP request.
+    Http,
+    /// With either, perhaps.
+    Incomplete,
+    /// With neither.
+    Other,
+}
+
+fn opening(data: &[u8]) -> Opening {
+    if data.starts_with(PREFACE) {
+        Opening::Preface
+    } else if data.starts_with(HTTP) {
+        Opening::Http
+    } else if PREFACE.starts_with(data) || HTTP.starts_with(data) {
+        Opening::Incomplete
     } else {
-        Some(false)
+        Opening::Other
     }
 }
 
@@ -324,10 +343,13 @@ mod tests {
 
     #[test]
     fn a_wrong_preface_is_known_by_its_first_wrong_byte() {
-        assert_eq!(preface(b""), None);
-        assert_eq!(preface(b"TIM"), None);
-        assert_eq!(preface(b"TIMP\x01\x00"), Some(true));
-        assert_eq!(preface(b"TIMP\x02"), Some(false));
-        assert_eq!(preface(b"G"), Some(false));
+        for incomplete in [&b""[..], b"TIM", b"G", b"GET"] {
+            assert_eq!(opening(incomplete), Opening::Incomplete);
+        }
+        assert_eq!(opening(b"TIMP\x01\x00"), Opening::Preface);
+        assert_eq!(opening(b"GET / "), Opening::Http);
+        for other in [&b"TIMP\x02"[..], b"GEX", b"POST", b"X", b"\x16\x03\x01"] {
+            assert_eq!(opening(other), Opening::Other);
+        }
     }
 }

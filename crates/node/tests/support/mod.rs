@@ -23,6 +23,7 @@ use presence_protocol::user_sig;
 use presence_transport::Layered;
 use presence_transport::testing::Authority;
 use presence_transport::tls::{ClientConfig, ServerName, Tls};
+use presence_transport::websocket;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -118,6 +119,8 @@ enum Place {
         node: Option<Node>,
         /// Trusts the node's certificate, if it has one.
         tls: Option<Arc<ClientConfig>>,
+        /// Clients speak WebSocket.
+        websocket: bool,
     },
 }
 
@@ -161,8 +164,17 @@ impl TestNode {
             place: Place::Tcp {
                 node: Some(node),
                 tls: None,
+                websocket: false,
             },
         }
+    }
+
+    pub fn over_websocket(config: NodeConfig, loops: usize, app: AppConfig) -> TestNode {
+        let mut node = TestNode::over_tcp(config, loops, app);
+        if let Place::Tcp { websocket, .. } = &mut node.place {
+            *websocket = true;
+        }
+        node
     }
 
     pub fn over_tls(config: NodeConfig, loops: usize, app: AppConfig) -> TestNode {
@@ -179,6 +191,7 @@ impl TestNode {
             place: Place::Tcp {
                 node: Some(node),
                 tls: Some(authority.client()),
+                websocket: false,
             },
         }
     }
@@ -229,12 +242,13 @@ impl TestNode {
                 connect.send(theirs).await.expect("the node runs");
                 Box::new(ours)
             }
-            Place::Tcp { tls, .. } => {
+            Place::Tcp { tls, websocket, .. } => {
                 let stream = TcpStream::connect(self.address())
                     .await
                     .expect("the node listens");
                 stream.set_nodelay(true).expect("a TCP socket");
                 match tls {
+                    None if *websocket => Box::new(in_websocket(stream).await),
                     None => Box::new(stream),
                     Some(config) => Box::new(encrypted(stream, config).await),
                 }
@@ -329,6 +343,19 @@ pub async fn encrypted(mut stream: TcpStream, config: &Arc<ClientConfig>) -> Lay
         tls.process().expect("the node's certificate is good");
     }
     Layered::with_tls(stream, tls)
+}
+
+/// A connection after its WebSocket handshake.
+pub async fn in_websocket<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> Layered<S> {
+    let mut number = 0u32;
+    let masks = Box::new(move || {
+        number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        number
+    });
+    let websocket = websocket::agree(&mut stream, "node.example", "/", [7; 16], masks)
+        .await
+        .expect("the node agrees");
+    Layered::with_websocket(stream, websocket)
 }
 
 /// One connection to a node.
@@ -556,7 +583,7 @@ pub const ONLINE: i32 = 1;
 pub const OFFLINE: i32 = 2;
 pub const UNLOGINED: i32 = 3;
 
-/// Runs a story in virtual time on one loop, over TCP on one loop and on three, and over TLS on two.
+/// Runs a story in virtual time on one loop, over TCP on one loop and on three, and over TLS and WebSocket on two.
 #[macro_export]
 macro_rules! stories {
     ($($name:ident),* $(,)?) => {
@@ -584,6 +611,12 @@ macro_rules! stories {
                 super::$name(super::support::Kind::Tls).await;
             })*
         }
+        mod over_websocket {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::support::Kind::WebSocket).await;
+            })*
+        }
     };
 }
 
@@ -593,6 +626,7 @@ pub enum Kind {
     Memory,
     Loops(usize),
     Tls,
+    WebSocket,
 }
 
 impl Kind {
@@ -605,6 +639,7 @@ impl Kind {
             Kind::Memory => TestNode::in_memory(config, app),
             Kind::Loops(loops) => TestNode::over_tcp(config, loops, app),
             Kind::Tls => TestNode::over_tls(config, 2, app),
+            Kind::WebSocket => TestNode::over_websocket(config, 2, app),
         }
     }
 }

@@ -8,7 +8,7 @@ mod frame;
 mod head;
 
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -280,9 +280,8 @@ pub async fn agree<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Reads an HTTP head to its end and no byte more: what follows is another's. Byte by byte, which a handshake can afford.
-pub async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Vec<u8>> {
+pub async fn read_head<S: AsyncRead + Unpin + ?Sized>(stream: &mut S) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
-    let mut stream = pin!(stream);
     while !head.ends_with(b"\r\n\r\n") && !head.ends_with(b"\n\n") {
         if head.len() == HEAD_BYTES_MAX {
             return Err(io::Error::other("the HTTP answer does not end"));

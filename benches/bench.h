@@ -72,14 +72,14 @@ typedef struct NamedThread {
     pid_t known;
 } NamedThread;
 
+/* The library's. */
+extern NamedThread runtime_thread;
+
 /* Waits until it sleeps in the system. */
 void await_asleep(NamedThread *thread);
 
-/* The same for the library's runtime thread. */
-void await_runtime_asleep(void);
-
-/* CPU time spent by the library's runtime thread. */
-double runtime_cpu_ns(void);
+/* CPU time it has spent. */
+double named_cpu_ns(NamedThread *thread);
 
 /* ---- results ---- */
 

@@ -109,7 +109,7 @@ static void emptied(size_t list, long pairs, int rounds, double things_a_pair, R
         atomic_store(&told.hold, 1);
         for (long i = 0; i < pairs; i++) make_call();
         await_count(&told.feeder.shared->written, before + pairs);
-        await_runtime_asleep();
+        await_asleep(&runtime_thread);
         sem_post(&told.released);
         await_count(&told.lists, before + pairs);
         ns += told.ended - told.began;
@@ -123,14 +123,14 @@ static void emptied(size_t list, long pairs, int rounds, double things_a_pair, R
 
 /* Times what `start` and whatever follows from it brings, until `counter` is at `least`. */
 static void timed(void (*start)(void), atomic_long *counter, long least, double things_each, Rates *rates) {
-    double runtime_began = runtime_cpu_ns(), callback_began = callback_cpu_ns(), began = now_ns();
+    double runtime_began = named_cpu_ns(&runtime_thread), callback_began = callback_cpu_ns(), began = now_ns();
     long before = atomic_load(counter);
     start();
     await_count(counter, least);
     double things = things_each * (double)(atomic_load(counter) - before);
     series_add(&rates->clock, things / (now_ns() - began) * 1000);
     series_add(&rates->callback_cpu, things / (callback_cpu_ns() - callback_began) * 1000);
-    series_add(&rates->runtime_cpu, things / (runtime_cpu_ns() - runtime_began) * 1000);
+    series_add(&rates->runtime_cpu, things / (named_cpu_ns(&runtime_thread) - runtime_began) * 1000);
 }
 
 enum { STREAM_WINDOW_1 = 256, STREAM_WINDOW_64 = 8, FLOOD_WINDOW = 1024 };

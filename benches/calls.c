@@ -31,17 +31,21 @@ typedef struct Single {
     Floor *floor;                /* NULL: a call of the library */
     Series wall, cpu;            /* of the calls of one run */
     Series half, most, cpu_half; /* of the runs */
+    Series woken_cpu;            /* of the thread that is woken, a call */
 } Single;
+
+static NamedThread *woken_by(Single *single) { return single->floor == NULL ? &runtime_thread : &single->floor->runtime; }
+
+static double woken_cpu_ns(Single *single) {
+    await_asleep(woken_by(single));
+    return named_cpu_ns(woken_by(single));
+}
 
 static void single(Single *single, TimClient client) {
     Pending pending = {.left = 1, .code_expected = TIM_OK};
     long done = 0;
-    if (single->floor == NULL) {
-        await_runtime_asleep();
-    } else {
-        await_asleep(&single->floor->runtime);
-        done = atomic_load(&single->floor->done);
-    }
+    await_asleep(woken_by(single));
+    if (single->floor != NULL) done = atomic_load(&single->floor->done);
     double cpu_began = thread_cpu_ns(), began = now_ns();
     if (single->floor == NULL)
         one_call(client, &pending);
@@ -58,10 +62,17 @@ static void single(Single *single, TimClient client) {
 /* In turn, so that a moment of the machine meets all of them; a few of each in a row, so that none is measured with what another
  * left in the processor's caches. */
 static void singles(Single *kinds, size_t count, TimClient client) {
-    for (int i = 0; i < SINGLE_CALLS / SINGLES_IN_A_ROW; i++)
-        for (size_t j = 0; j < count; j++)
+    double woken_ns[8] = {0};
+    CHECK(count <= sizeof woken_ns / sizeof *woken_ns);
+    for (int i = 0; i < SINGLE_CALLS / SINGLES_IN_A_ROW; i++) {
+        for (size_t j = 0; j < count; j++) {
+            woken_ns[j] -= woken_cpu_ns(&kinds[j]);
             for (int k = 0; k < SINGLES_IN_A_ROW; k++) single(&kinds[j], client);
+            woken_ns[j] += woken_cpu_ns(&kinds[j]);
+        }
+    }
     for (size_t j = 0; j < count; j++) {
+        series_add(&kinds[j].woken_cpu, woken_ns[j] / SINGLE_CALLS / 1000);
         series_add(&kinds[j].half, series_quantile(&kinds[j].wall, 0.5));
         series_add(&kinds[j].most, series_quantile(&kinds[j].wall, 0.99));
         series_add(&kinds[j].cpu_half, series_quantile(&kinds[j].cpu, 0.5));
@@ -76,6 +87,7 @@ static void print_single(Single *single) {
     print_row(what, "µs", &single->half);
     print_row("the same, p99", "µs", &single->most);
     print_row("the same, CPU of the calling thread, p50", "µs", &single->cpu_half);
+    print_row("the same, CPU of the thread that is woken, mean", "µs", &single->woken_cpu);
 }
 
 static void getters(TimClient client, Series *wall) {

@@ -71,15 +71,13 @@ void await_asleep(NamedThread *thread) {
     }
 }
 
-static NamedThread runtime = {.name = "tim-runtime"};
+NamedThread runtime_thread = {.name = "tim-runtime"};
 
-void await_runtime_asleep(void) { await_asleep(&runtime); }
-
-double runtime_cpu_ns(void) {
+double named_cpu_ns(NamedThread *thread) {
     struct timespec spent;
     /* How Linux numbers the CPU clock of a thread of this process (pthread_getcpuclockid does the same). */
-    clockid_t clock = (clockid_t)(~(unsigned)find(&runtime) << 3 | 6);
-    if (clock_gettime(clock, &spent) != 0) FAIL("the system does not say what the runtime's thread has spent");
+    clockid_t clock = (clockid_t)(~(unsigned)find(thread) << 3 | 6);
+    if (clock_gettime(clock, &spent) != 0) FAIL("the system does not say what thread %s has spent", thread->name);
     return (double)spent.tv_sec * 1e9 + (double)spent.tv_nsec;
 }
 

@@ -63,7 +63,7 @@ static void settle(TimClient *clients) {
         for (size_t j = 0; polled && j <= CLIENTS; j++) ACCEPTED(timPoll(clients[j], 1000, 0, &handled));
         pause_us(20000);
     }
-    await_runtime_asleep();
+    await_asleep(&runtime_thread);
 }
 
 /* What a run is about. */
@@ -88,7 +88,7 @@ static void run(const void *plan_, void *figures_) {
     double at = now_ns();
     for (size_t i = 0; i < CLIENTS; i++) clients[i] = client_at(served->address, more);
     figures.create_us = (now_ns() - at) / 1000 / CLIENTS;
-    await_runtime_asleep();
+    await_asleep(&runtime_thread);
     Footprint created = footprint_now();
     at = now_ns();
     log_in(served, clients, 0, CLIENTS + 1);

@@ -13,6 +13,8 @@ use serde_json::Value;
 
 /// Bytes of a body: room for 3 000 friends with remarks.
 pub const BODY_BYTES_MAX: usize = 512 * 1024;
+/// Bytes of a body that are read at most, all but the first [`BODY_BYTES_MAX`] only to be able to say that it is too large.
+pub const READ_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long a body may take to arrive.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -69,16 +71,36 @@ pub enum BodyError {
 }
 
 /// Reads a body.
-pub async fn body(incoming: Incoming) -> Result<Bytes, BodyError> {
-    // Said beforehand: no reason to wait for it.
-    if incoming.size_hint().lower() > BODY_BYTES_MAX as u64 {
+pub async fn body(mut incoming: Incoming) -> Result<Bytes, BodyError> {
+    let declared = incoming.size_hint().lower();
+    // Nothing would be gained by waiting for it.
+    if declared > READ_BYTES_MAX as u64 {
         return Err(BodyError::TooLarge);
     }
-    let collecting = Limited::new(incoming, BODY_BYTES_MAX).collect();
-    match tokio::time::timeout(BODY_TIMEOUT, collecting).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
-        Ok(Err(_)) | Err(_) => Err(BodyError::Incomplete),
+    let reading = async {
+        match Limited::new(&mut incoming, BODY_BYTES_MAX).collect().await {
+            Ok(collected) => Ok(collected.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => {
+                discard(&mut incoming).await;
+                Err(BodyError::TooLarge)
+            }
+            Err(_) => Err(BodyError::Incomplete),
+        }
+    };
+    let read = tokio::time::timeout(BODY_TIMEOUT, reading).await;
+    read.unwrap_or(Err(BodyError::Incomplete))
+}
+
+/// Reads on, so that the client is done writing before it is answered: a connection closed with unread bytes is reset, and
+/// the answer lost.
+async fn discard(incoming: &mut Incoming) {
+    let mut left = READ_BYTES_MAX - BODY_BYTES_MAX;
+    while let Some(Ok(frame)) = incoming.frame().await {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        match left.checked_sub(length) {
+            Some(rest) => left = rest,
+            None => return,
+        }
     }
 }
 

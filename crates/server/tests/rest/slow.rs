@@ -5,8 +5,9 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
-use crate::World;
+use crate::http::answer;
 use crate::support::DEADLINE;
+use crate::{APP, World};
 
 /// As `http::CONNECTIONS_PER_ADDRESS_MAX`.
 const PER_ADDRESS_MAX: usize = 64;
@@ -53,7 +54,24 @@ fn an_address_that_opens_all_it_may_and_says_little_locks_out_itself_alone() {
     }
 }
 
-/// A connection from another address than every other test's.
+/// A connection that is closed with unread bytes is reset, and its answer lost: a backend must learn what was wrong.
+#[test]
+fn who_sends_too_much_is_told_so_and_not_reset() {
+    let world = World::new("too-large");
+    let body = format!("{{\"UserID\":\"{}\"}}", "x".repeat(3 * 1024 * 1024));
+    let (sig, length) = (&world.admin.user_sig, body.len());
+    let head = format!(
+        "POST /v4/im_open_login_svc/kick?sdkappid={APP}&identifier=boss&usersig={sig} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
+    let mut stream = from_elsewhere(world.admin.address);
+    stream.write_all(head.as_bytes()).expect("the head is taken");
+    stream.write_all(body.as_bytes()).expect("the body is taken");
+    let mut said = String::new();
+    stream.read_to_string(&mut said).expect("an answer and an end");
+    assert_eq!(answer(&said).body["ErrorCode"], 60_002);
+}
+
+/// A connection with little room for what is written, from another address than every other test's.
 fn from_elsewhere(to: SocketAddr) -> TcpStream {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -61,6 +79,7 @@ fn from_elsewhere(to: SocketAddr) -> TcpStream {
         .expect("a runtime");
     let connected = runtime.block_on(async {
         let socket = tokio::net::TcpSocket::new_v4()?;
+        socket.set_send_buffer_size(64 * 1024)?;
         socket.bind(([127, 0, 0, 2], 0).into())?;
         socket.connect(to).await?.into_std()
     });

@@ -36,14 +36,19 @@ for (const [kind, options] of [
   for (const place of ['online', 'accounts', 'settings', 'accounts/ann', 'overview']) {
     await page.goto(`${server.url}/console/#/${place}`);
     if (place === 'online') {
-      await page.getByText('5 users').or(page.getByText('6 users')).waitFor();
+      await page.getByText(/^[56] users$/).waitFor();
       await users[1].setStatus(`lunch ${kind}`);
       await page.getByRole('log').getByText(`lunch ${kind}`).waitFor();
     }
     if (place === 'accounts/ann') await page.getByRole('heading', { name: 'Watchers' }).waitFor();
     if (place === 'settings') await page.getByRole('switch').first().waitFor();
     if (place === 'overview') {
-      for (let turn = 0; turn < 40; turn++) { await users[0].setStatus(`call ${turn}`); await page.evaluate(() => new Promise((done) => setTimeout(done, 250))); }
+      // Something to draw, for as long as a few samples take.
+      for (let turn = 0; turn < 8; turn++) {
+        const sampled = page.waitForResponse('**/v1/statistics');
+        for (let change = 0; change < 3 + turn * 7 % 5; change++) await users[0].setStatus(`call ${turn}.${change}`);
+        await sampled;
+      }
     }
     await page.screenshot({ path: join(folder, `${kind}-${place.replace('/', '-')}.png`), fullPage: true });
   }

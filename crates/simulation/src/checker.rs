@@ -9,7 +9,9 @@ use presence_client::{ConnectionState, Outcome};
 use presence_protocol::errors::code;
 use presence_protocol::message::UserStatus;
 
-use crate::scenario::{ACTIVE_USERS, Call, DeviceIndex, OBSERVER, RESTART_GRACE, Scenario, UserIndex};
+use crate::scenario::{
+    ACTIVE_USERS, Call, DeviceIndex, LONG_S, OBSERVER, RESTART_GRACE, Scenario, UserIndex,
+};
 
 /// What can be violated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +32,8 @@ pub enum Invariant {
     OwnStatus,
     /// R5.8: a list that was cleared while its user was away is restored.
     Restored,
+    /// R2.9: who returns after an orderly restart was never away.
+    RestartUnseen,
     /// Contract: a call that was accepted has one result, in time and in order.
     OneResult,
     /// R6.4: a call's result comes before the notification of its change.
@@ -51,6 +55,7 @@ impl fmt::Display for Invariant {
             Invariant::FinalState => "I7 final state",
             Invariant::OwnStatus => "I10 own status",
             Invariant::Restored => "R5.8 restored",
+            Invariant::RestartUnseen => "R2.9 restart unseen",
             Invariant::OneResult => "one result a call",
             Invariant::ResultFirst => "R6.4 result first",
             Invariant::Silence => "R6.8 silence",
@@ -108,6 +113,8 @@ struct View {
     told: BTreeMap<String, UserStatus>,
     /// What waits on a link that holds, or could be said late, may bring a user back.
     is_held: bool,
+    /// Its UserSig may expire before the simulation ends.
+    is_brief: bool,
 }
 
 /// The answers of one device to the questions of a calm moment.
@@ -139,6 +146,10 @@ pub struct Checker {
     observer_subscribed: bool,
     /// Calls before this one may have named an account that was deleted since.
     deleted_before: CallId,
+    /// What the last calm moment's answers were.
+    settled: BTreeMap<String, UserStatus>,
+    /// Who is how, and must be seen so while the server restarts.
+    unchanging: BTreeMap<String, UserStatus>,
     violations: Vec<Violation>,
 }
 
@@ -166,6 +177,8 @@ impl Checker {
             friends: friends_told(scenario),
             observer_subscribed: false,
             deleted_before: 0,
+            settled: BTreeMap::new(),
+            unchanging: BTreeMap::new(),
             violations: Vec::new(),
         }
     }
@@ -196,6 +209,40 @@ impl Checker {
         self.deleted_before = self.next_call;
     }
 
+    /// The server is about to restart in order, in calm: what the last answers said must be seen until
+    /// [`Checker::restart_is_over`], but of users whose UserSig may expire meanwhile.
+    pub fn restart_begins(&mut self) {
+        let brief: BTreeSet<&String> = self
+            .views
+            .iter()
+            .filter(|view| view.is_brief && view.phase == Phase::In)
+            .map(|view| &self.users[view.user])
+            .collect();
+        let mut unchanging = self.settled.clone();
+        // An account that was deleted is back once the configuration is read again.
+        unchanging.retain(|id, status| status.code == code::OK && !brief.contains(id));
+        self.unchanging = unchanging;
+    }
+
+    /// See [`Checker::restart_begins`].
+    pub fn restart_is_over(&mut self) {
+        self.unchanging.clear();
+    }
+
+    fn check_unchanging(&mut self, device: DeviceIndex, status: &UserStatus, at_ms: u64) {
+        let Some(before) = self.unchanging.get(&status.user_id) else {
+            return;
+        };
+        if (before.status, &before.custom_status) != (status.status, &status.custom_status) {
+            let what = format!(
+                "d{device}: sees {} after {}, and the server only restarted",
+                brief(status),
+                brief(before)
+            );
+            self.violated(Invariant::RestartUnseen, at_ms, what);
+        }
+    }
+
     /// What was violated so far.
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
@@ -217,11 +264,13 @@ impl Checker {
         self.next_call += 1;
         let view = &mut self.views[device];
         match call {
-            Call::Login { user, .. } if view.phase == Phase::Out => {
+            Call::Login { user, valid_s } if view.phase == Phase::Out => {
                 view.phase = Phase::LoggingIn;
                 view.user = *user;
                 view.users_seen.insert(*user);
+                view.is_brief = *valid_s < LONG_S;
             }
+            Call::Renew(valid_s) => view.is_brief |= *valid_s < LONG_S,
             Call::Logout if matches!(view.phase, Phase::LoggingIn | Phase::In) => view.phase = Phase::Leaving,
             _ => {}
         }
@@ -328,6 +377,7 @@ impl Checker {
                 self.violated(Invariant::VersionsRise, at_ms, what);
             }
             self.check_custom(device, status, at_ms);
+            self.check_unchanging(device, status, at_ms);
             self.check_result_first(device, status, at_ms);
             let told = &mut self.views[device].told;
             let before = told.get(&status.user_id).map_or(0, |before| before.version);
@@ -539,6 +589,7 @@ impl Checker {
                 self.violated(Invariant::Lists, at_ms, what);
             }
             for status in query {
+                self.check_unchanging(*device, status, at_ms);
                 let known = truth
                     .entry(status.user_id.clone())
                     .or_insert_with(|| status.clone());
@@ -567,6 +618,7 @@ impl Checker {
                 self.violated(Invariant::NoFalseOffline, at_ms, what);
             }
         }
+        self.settled = truth;
     }
 
     fn check_list(&mut self, device: DeviceIndex, user: UserIndex, list: &[String], at_ms: u64) {
@@ -638,6 +690,7 @@ impl View {
             pending: BTreeMap::new(),
             told: BTreeMap::new(),
             is_held: false,
+            is_brief: false,
         }
     }
 

@@ -18,6 +18,7 @@ pub mod random;
 pub mod runner;
 pub mod scenario;
 pub mod server;
+pub mod spoiled;
 
 pub use checker::{Invariant, Violation};
 pub use runner::{Plant, Report, run};

@@ -13,7 +13,7 @@ use crate::checker::{Answers, Checker, Invariant, Violation};
 use crate::device;
 use crate::journal::Journal;
 use crate::network::{Break, Connections};
-use crate::scenario::{Call, DeviceIndex, Fault, Scenario, ServerStep, Step, Switches};
+use crate::scenario::{Call, DRAIN_PATIENCE_MS, DeviceIndex, Fault, Scenario, ServerStep, Step, Switches};
 use crate::server;
 
 /// How far the simulator goes at once, in milliseconds. Segments arrive at these moments.
@@ -30,6 +30,22 @@ pub enum Plant {
     ForgetfulClient,
     /// A server that starts anew with its clock set back, and no floor above what it gave out (R6.5).
     ClockSetBack,
+    /// A server that gives nobody time to come back after a restart (R2.9).
+    NoRestartGrace,
+    /// A store whose floor is lower at each start (R6.5).
+    FloorGoesBack,
+    /// A store that loses users it had kept.
+    ForgetfulStore,
+}
+
+impl Plant {
+    /// Whether the bug is one of a server that has a store.
+    fn has_store(self) -> bool {
+        matches!(
+            self,
+            Plant::NoRestartGrace | Plant::FloorGoesBack | Plant::ForgetfulStore
+        )
+    }
 }
 
 /// What a run came to.
@@ -132,7 +148,8 @@ pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Runs the scenario of `seed`. `prints`: the trace as it comes.
 #[must_use]
 pub fn run(seed: u64, plant: Option<Plant>, prints: bool) -> Report {
-    let scenario = Scenario::from_seed(seed);
+    let mut scenario = Scenario::from_seed(seed);
+    scenario.store = plant.map_or(scenario.store, Plant::has_store);
     let world = Arc::new(World {
         plant,
         journal: Mutex::new(Journal::new(prints)),
@@ -254,11 +271,35 @@ impl Run {
             self.mend_all();
             self.advance_to(begin_ms + round.trouble_ms + round.settle_ms)?;
             self.check_calm()?;
-            if !locked(&self.world.checker).violations().is_empty() {
+            if let Some(down_ms) = round.calm_restart
+                && self.world.scenario.store
+                && self.is_sound()
+            {
+                self.restart_in_calm(down_ms)?;
+            }
+            if !self.is_sound() {
                 return Ok(());
             }
         }
         self.destroy_all()
+    }
+
+    fn is_sound(&self) -> bool {
+        locked(&self.world.checker).violations().is_empty()
+    }
+
+    /// An orderly restart with a store, with nothing else going on: nobody sees a change (R2.9).
+    fn restart_in_calm(&mut self, down_ms: u64) -> turmoil::Result {
+        locked(&self.world.checker).restart_begins();
+        self.server_step(ServerStep::Drain(down_ms));
+        while self.server_back_at_ms.is_some() {
+            self.tick()?;
+        }
+        let back_ms = self.now_ms();
+        self.advance_to(back_ms + self.world.scenario.restart_settle_ms())?;
+        self.check_calm()?;
+        locked(&self.world.checker).restart_is_over();
+        Ok(())
     }
 
     fn now_ms(&self) -> u64 {
@@ -387,7 +428,11 @@ impl Run {
                 // It needs a moment to say goodbye.
                 self.server_back_at_ms = Some(now_ms + down_ms + TICK_MS * 2);
             }
-            ServerStep::Crash(_) | ServerStep::Stop(_) => {}
+            ServerStep::Drain(down_ms) if self.server_back_at_ms.is_none() => {
+                self.world.server.drain();
+                self.server_back_at_ms = Some(now_ms + DRAIN_PATIENCE_MS + down_ms + TICK_MS * 2);
+            }
+            ServerStep::Crash(_) | ServerStep::Stop(_) | ServerStep::Drain(_) => {}
             ServerStep::MoveWall(by_ms) => self.world.server.move_wall(by_ms),
             ServerStep::Kick(user) => {
                 let user = server::user_id(&self.world.scenario.users[user]);

@@ -99,10 +99,12 @@ pub enum Fault {
 /// Something that happens to the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerStep {
-    /// It is killed, and started so many milliseconds later. It has no disk: everything it knew is lost.
+    /// It is killed, and started so many milliseconds later. Without a store everything it knew is lost.
     Crash(u64),
     /// It is stopped in order, and started so many milliseconds later.
     Stop(u64),
+    /// Its clients are asked to go first, and have [`DRAIN_PATIENCE_MS`] for it; then as `Stop`.
+    Drain(u64),
     /// Its wall clock is moved by so many milliseconds.
     MoveWall(i64),
     /// R8.7.
@@ -144,6 +146,8 @@ pub struct Round {
     pub trouble_ms: u64,
     /// How long it then takes at most until everybody knows everything, in milliseconds.
     pub settle_ms: u64,
+    /// A server with a store is then drained and started so many milliseconds later, and nobody may notice (R2.9).
+    pub calm_restart: Option<u64>,
 }
 
 /// One simulation. See the module.
@@ -189,10 +193,14 @@ pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(1_500);
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(1_000);
 /// R8.5.
 const BACKOFF_MAX: Duration = Duration::from_millis(500);
-/// R2.9: longer than the longest backoff.
-pub const RESTART_GRACE: Duration = Duration::from_millis(1_000);
+/// R2.9: longer than an attempt to connect that fails, the longest backoff, and another.
+pub const RESTART_GRACE: Duration = Duration::from_millis(2_000);
+/// Over how long clients spread their return when the server goes (R2.9).
+const DRAIN: Duration = Duration::from_millis(300);
+/// How long a server that drains waits for its clients to go.
+pub const DRAIN_PATIENCE_MS: u64 = 400;
 /// A login that lasts through the simulation, whatever its clock does.
-const LONG_S: i64 = 30 * 24 * 3600;
+pub const LONG_S: i64 = 30 * 24 * 3600;
 /// The longest settling: silence noticed at both ends one after the other, a backoff, a login, and some answers.
 const SETTLE_MS: u64 = 5_000;
 /// After a switch was used, and for friends after every login, a catch-up is spread over 5 s (R7.3, R9.2).
@@ -254,6 +262,7 @@ impl Scenario {
         let mut draft = Draft {
             scenario: &scenario,
             random,
+            restarts: Random::new(seed, "restarts"),
             texts: 0,
         };
         scenario.rounds = (0..3).map(|_| draft.round()).collect();
@@ -265,6 +274,7 @@ impl Scenario {
     pub fn node_config(&self) -> NodeConfig {
         NodeConfig {
             restart_grace: RESTART_GRACE,
+            drain: DRAIN,
             heartbeat_interval: HEARTBEAT_INTERVAL,
             heartbeat_timeout: HEARTBEAT_TIMEOUT,
             login_deadline: Duration::from_millis(1_000),
@@ -281,6 +291,10 @@ impl Scenario {
         Options {
             host: "server".to_owned(),
             port: SERVER_PORT,
+            tls: false,
+            ca_file: None,
+            pinned_public_keys: Vec::new(),
+            http_proxy: None,
             sdk_app_id: SDK_APP_ID,
             platform: self.devices[device].platform.to_owned(),
             data_dir,
@@ -297,6 +311,18 @@ impl Scenario {
         }
     }
 
+    /// How long after an orderly restart until everybody is back, whoever is not is OFFLINE (R2.9), and friends are
+    /// caught up (R9.2), in milliseconds.
+    #[must_use]
+    pub fn restart_settle_ms(&self) -> u64 {
+        let catch_up_ms = if self.switches.friend_status_notify {
+            CATCH_UP_MS
+        } else {
+            0
+        };
+        RESTART_GRACE.as_millis() as u64 + 500 + catch_up_ms
+    }
+
     /// How long after the last sign of its last device a user may still be shown ONLINE (R2.6, R2.8), in milliseconds:
     /// the timeout, the node's granularity of an eighth, the grace, and the way.
     #[must_use]
@@ -310,6 +336,8 @@ impl Scenario {
 struct Draft<'a> {
     scenario: &'a Scenario,
     random: Random,
+    /// Apart, so that what a seed stands for besides does not depend on them.
+    restarts: Random,
     texts: usize,
 }
 
@@ -346,7 +374,14 @@ impl Draft<'_> {
             steps,
             trouble_ms,
             settle_ms: SETTLE_MS + if catches_up { CATCH_UP_MS } else { 0 },
+            calm_restart: self.calm_restart(),
         }
+    }
+
+    fn calm_restart(&mut self) -> Option<u64> {
+        let is_due = self.restarts.percent(40);
+        let down_ms = self.restarts.between(0, 800);
+        is_due.then_some(down_ms)
     }
 
     fn login(&mut self, device: DeviceIndex) -> Call {
@@ -439,9 +474,13 @@ impl Draft<'_> {
                 let down_ms = self.random.between(0, 800);
                 steps.push((at, Step::Server(ServerStep::Crash(down_ms))));
             }
-            91..=92 => {
+            91 => {
                 let down_ms = self.random.between(0, 800);
                 steps.push((at, Step::Server(ServerStep::Stop(down_ms))));
+            }
+            92 => {
+                let down_ms = self.random.between(0, 800);
+                steps.push((at, Step::Server(ServerStep::Drain(down_ms))));
             }
             93..=94 => {
                 let user = self.active_user();
@@ -510,6 +549,6 @@ mod tests {
                 kinds.insert(name);
             }
         }
-        assert_eq!(kinds.len(), 9 + 11 + 7, "{kinds:?}");
+        assert_eq!(kinds.len(), 9 + 11 + 8, "{kinds:?}");
     }
 }

@@ -1,8 +1,9 @@
 //! The server's host: the real node with one loop, its wall clock, and the backend's orders.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use presence::ids::{AppId, UserId, UserKey};
 use presence::settings::AppSettings;
@@ -16,7 +17,8 @@ use turmoil::net::TcpListener;
 
 use crate::network::ServerListener;
 use crate::runner::{Plant, World, locked};
-use crate::scenario::{SDK_APP_ID, SERVER_PORT, Scenario, Switches};
+use crate::scenario::{DRAIN_PATIENCE_MS, SDK_APP_ID, SERVER_PORT, Scenario, Switches};
+use crate::spoiled;
 
 /// A key that everybody may know.
 pub const SECRET_KEY: &str = "a key of the simulation's own";
@@ -37,6 +39,8 @@ pub struct Desk {
     held: Mutex<Held>,
     /// The last one was told to end, and did.
     ended_in_order: AtomicBool,
+    /// Servers so far.
+    starts: AtomicU64,
 }
 
 /// What the backend wants.
@@ -45,6 +49,7 @@ enum Order {
     Delete(UserId),
     Befriend(UserId, Vec<UserId>),
     Switch(Switches),
+    Drain,
     Stop,
 }
 
@@ -103,6 +108,11 @@ impl Desk {
         self.order(Order::Stop);
     }
 
+    /// Asks the clients to go, and then ends the node in order (R2.9).
+    pub fn drain(&self) {
+        self.order(Order::Drain);
+    }
+
     fn order(&self, order: Order) {
         locked(&self.orders).push_back(order);
         self.bell.notify_one();
@@ -125,10 +135,15 @@ pub async fn run(world: Arc<World>) -> turmoil::Result {
     };
     let mut config = node_config(&world);
     let crashed = !desk.ended_in_order.swap(false, Ordering::Relaxed);
-    // The planted bug is that of a server without one.
-    if world.scenario.store && world.plant.is_none() {
+    let starts = desk.starts.fetch_add(1, Ordering::Relaxed);
+    if world.scenario.store {
         let floor = floor_at(Wall(desk.wall_ms(now_ms)));
-        config.store = Some(locked(&desk.held).open(floor, crashed));
+        let store = locked(&desk.held).open(floor, crashed);
+        config.store = Some(match world.plant {
+            Some(Plant::FloorGoesBack) => spoiled::floor_goes_back(store, floor_at(Wall(START_MS)), starts),
+            Some(Plant::ForgetfulStore) => spoiled::forgetful(store),
+            _ => store,
+        });
     }
     let (admin, node) = single(
         config,
@@ -144,8 +159,10 @@ pub async fn run(world: Arc<World>) -> turmoil::Result {
 
 fn node_config(world: &World) -> NodeConfig {
     let mut config = world.scenario.node_config();
-    if world.plant == Some(Plant::DeafToSilence) {
-        config.heartbeat_timeout = std::time::Duration::from_secs(3600);
+    match world.plant {
+        Some(Plant::DeafToSilence) => config.heartbeat_timeout = Duration::from_secs(3600),
+        Some(Plant::NoRestartGrace) => config.restart_grace = Duration::ZERO,
+        _ => {}
     }
     config
 }
@@ -195,6 +212,12 @@ async fn obey(world: Arc<World>, admin: AsyncAdmin) {
             Some(Order::Switch(switches)) => {
                 let settings = settings(&world.scenario, switches);
                 admin.set_app_settings(app_id(), settings).await;
+            }
+            Some(Order::Drain) => {
+                let patience = Duration::from_millis(DRAIN_PATIENCE_MS);
+                // Who does not go in time is told again by the end itself.
+                let _ = tokio::time::timeout(patience, admin.drain()).await;
+                return admin.stop().await;
             }
             Some(Order::Stop) => return admin.stop().await,
             None => world.server.bell.notified().await,

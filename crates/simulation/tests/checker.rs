@@ -6,7 +6,7 @@ use presence_client::{ConnectionState, Outcome};
 use presence_protocol::message::UserStatus;
 use presence_simulation::Invariant;
 use presence_simulation::checker::{Answers, Checker};
-use presence_simulation::scenario::{Call, OBSERVER, Scenario};
+use presence_simulation::scenario::{Call, LONG_S, OBSERVER, Scenario};
 
 const ONLINE: i32 = 1;
 const OFFLINE: i32 = 2;
@@ -36,6 +36,11 @@ fn outcome(code: i32, users: Vec<UserStatus>) -> Outcome {
 
 /// A checker that saw Ann's first device log in at 100 ms and be told its own status.
 fn logged_in() -> Checker {
+    logged_in_for(60)
+}
+
+/// The same, with a UserSig of so many seconds.
+fn logged_in_for(valid_s: i64) -> Checker {
     let mut scenario = Scenario::from_seed(1);
     scenario.store = false;
     for device in &mut scenario.devices {
@@ -43,10 +48,7 @@ fn logged_in() -> Checker {
     }
     scenario.friends.clear();
     let mut checker = Checker::new(&scenario);
-    let login = Call::Login {
-        user: ANN,
-        valid_s: 60,
-    };
+    let login = Call::Login { user: ANN, valid_s };
     let id = checker.calling(DEVICE, &login, 100);
     checker.connection(DEVICE, ConnectionState::Connected);
     checker.result(DEVICE, id, &outcome(0, vec![]), 100);
@@ -208,6 +210,26 @@ fn a_final_state_that_was_not_told_is_reported_i7_i10() {
     let answers = vec![status("ann", ONLINE, 6, ""), status("ben", OFFLINE, 3, "")];
     calm(&mut checker, &["ben"], answers);
     assert_eq!(found(&checker), [Invariant::OwnStatus, Invariant::FinalState]);
+}
+
+#[test]
+fn a_change_seen_while_the_server_restarts_in_order_is_reported_r2_9() {
+    let own = || vec![status("ann", ONLINE, 5, "")];
+    let mut checker = logged_in();
+    checker.told(DEVICE, &[status("ann", OFFLINE, 6, "")], 200);
+    assert_eq!(found(&checker), [], "no restart");
+
+    for (valid_s, expected) in [(60, vec![]), (LONG_S, vec![Invariant::RestartUnseen; 2])] {
+        let mut checker = logged_in_for(valid_s);
+        calm(&mut checker, &[], own());
+        checker.restart_begins();
+        checker.told(DEVICE, &[status("ann", OFFLINE, 6, "")], 1_100);
+        checker.told(DEVICE, &[status("ann", ONLINE, 7, "")], 1_200);
+        checker.told(DEVICE, &[status("ann", ONLINE, 8, "busy")], 1_300);
+        checker.restart_is_over();
+        checker.told(DEVICE, &[status("ann", OFFLINE, 9, "")], 1_400);
+        assert_eq!(found(&checker), expected, "a UserSig of {valid_s} s");
+    }
 }
 
 #[test]

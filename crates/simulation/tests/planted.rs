@@ -33,6 +33,21 @@ fn a_client_that_forgets_what_it_told_repeats_itself_i3() {
 }
 
 #[test]
+fn a_restart_without_grace_is_seen_r2_9() {
+    is_found(Plant::NoRestartGrace, Invariant::RestartUnseen);
+}
+
+#[test]
+fn a_store_that_forgets_what_it_kept_is_seen_at_a_restart_r2_9() {
+    is_found(Plant::ForgetfulStore, Invariant::RestartUnseen);
+}
+
+#[test]
+fn a_store_whose_floor_goes_back_is_not_believed_i7() {
+    is_found(Plant::FloorGoesBack, Invariant::FinalState);
+}
+
+#[test]
 fn a_server_whose_versions_go_back_is_not_believed_i7() {
     is_found(Plant::ClockSetBack, Invariant::FinalState);
 }

@@ -37,6 +37,8 @@ pub struct Device {
     pub platform: &'static str,
     /// Whether it has a data directory: an identity, and logouts to be said later (R8.8).
     pub has_data_dir: bool,
+    /// Whether it connects by WebSocket: `tim+ws://`.
+    pub websocket: bool,
 }
 
 /// A call of the application.
@@ -199,6 +201,8 @@ pub const RESTART_GRACE: Duration = Duration::from_millis(2_000);
 const DRAIN: Duration = Duration::from_millis(300);
 /// How long a server that drains waits for its clients to go.
 pub const DRAIN_PATIENCE_MS: u64 = 400;
+/// Of a hundred devices, so many connect by WebSocket.
+const WEBSOCKET_PERCENT: u64 = 30;
 /// A login that lasts through the simulation, whatever its clock does.
 pub const LONG_S: i64 = 30 * 24 * 3600;
 /// The longest settling: silence noticed at both ends one after the other, a backoff, a login, and some answers.
@@ -211,6 +215,7 @@ impl Scenario {
     #[must_use]
     pub fn from_seed(seed: u64) -> Scenario {
         let mut random = Random::new(seed, "scenario");
+        let mut websockets = Random::new(seed, "websockets");
         let users: Vec<String> = ["observer", "ann", "ben", "cem", "dee", "eve"]
             .map(str::to_owned)
             .to_vec();
@@ -218,6 +223,7 @@ impl Scenario {
             user: 0,
             platform: "Linux",
             has_data_dir: false,
+            websocket: websockets.percent(WEBSOCKET_PERCENT),
         }];
         // Ann has two devices, and the last one is anybody's, so that platforms collide now and then (R8.3).
         let third = random.between(1, 3) as usize;
@@ -232,6 +238,7 @@ impl Scenario {
                 user,
                 platform,
                 has_data_dir: random.percent(30),
+                websocket: websockets.percent(WEBSOCKET_PERCENT),
             });
         }
         let mut scenario = Scenario {
@@ -291,6 +298,7 @@ impl Scenario {
         Options {
             host: "server".to_owned(),
             port: SERVER_PORT,
+            websocket_path: self.devices[device].websocket.then(|| "/".to_owned()),
             tls: false,
             ca_file: None,
             pinned_public_keys: Vec::new(),
@@ -532,6 +540,25 @@ mod tests {
         let text = |seed| format!("{:?}", Scenario::from_seed(seed));
         assert_eq!(text(5), text(5));
         assert_ne!(text(5), text(6));
+    }
+
+    #[test]
+    fn some_devices_connect_by_websocket_and_some_restarts_come_in_calm() {
+        let (mut websockets, mut devices) = (0, 0);
+        let (mut restarts, mut rounds) = (0, 0);
+        for seed in 0..100 {
+            let scenario = Scenario::from_seed(seed);
+            for device in 0..scenario.devices.len() {
+                let options = scenario.client_options(device, None);
+                websockets += usize::from(options.websocket_path.is_some());
+                devices += 1;
+            }
+            rounds += scenario.rounds.len();
+            let in_calm = |round: &&Round| round.calm_restart.is_some();
+            restarts += scenario.rounds.iter().filter(in_calm).count();
+        }
+        assert!((devices / 5..devices / 2).contains(&websockets), "{websockets}");
+        assert!((rounds / 4..rounds / 2).contains(&restarts), "{restarts}");
     }
 
     #[test]

@@ -171,6 +171,9 @@ describe('settings', () => {
 describe('users', () => {
   test('who comes, changes and goes is seen without a reload; what users write stays text', async () => {
     const page = await enter('online');
+    // Who is on the first list is no news.
+    await page.getByRole('heading', { name: 'Online now' }).waitFor();
+    await page.getByText('Loading…').waitFor({ state: 'hidden' });
     const news = page.getByRole('log');
     const row = page.getByRole('row', { name: 'cat' });
     const cat = await User.login(server, 'cat');

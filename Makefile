@@ -96,9 +96,9 @@ install-built:
 uninstall: ## remove what `make install` with the same paths put there
 	@$(INSTALL_PATHS) scripts/install.sh uninstall
 
-deb: ## Debian packages of library and headers, in DEB_DIR (packaging/README.md)
+deb: ## Debian packages of library, headers and server, in DEB_DIR (packaging/README.md)
 	@$(MAKE) build PROFILE=$(INSTALL_PROFILE)
-	@packaging/deb.sh $(TARGET_DIR)/$(if $(filter dev,$(INSTALL_PROFILE)),debug,$(INSTALL_PROFILE)) $(DEB_DIR) library
+	@packaging/deb.sh $(TARGET_DIR)/$(if $(filter dev,$(INSTALL_PROFILE)),debug,$(INSTALL_PROFILE)) $(DEB_DIR) 'library server'
 
 NPM_DIR ?= $(TARGET_DIR)/npm
 npm: setup-tests ## the npm package for this processor and every Linux since 2014, optimised, in target/npm (docs/NODE.md)

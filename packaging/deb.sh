@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes Debian packages of what was built:  deb.sh PROFILE_DIR OUT_FOLDER PACKAGES
-# PACKAGES is `library`: libtim-presence0 and libtim-presence-dev.
+# PACKAGES, several in one word: `library`, which is libtim-presence0 and libtim-presence-dev; `server`, tim-presence-server.
 # Needs dpkg-dev, which build-essential brings. From the environment, as with Debian's own tools: DEBFULLNAME and DEBEMAIL
 # (who is named as maintainer), SOURCE_DATE_EPOCH (the time of all files; else that of the last commit).
 set -eu
@@ -42,12 +42,16 @@ doc_folder() {
     gzip -9nc "$root/CHANGELOG.md" >"$doc/changelog.gz"
 }
 
-# package TREE NAME [DEPENDS]: fills in the control file, adds md5sums, and makes OUT_FOLDER/NAME_VERSION_ARCHITECTURE.deb
+# package TREE NAME [DEPENDS]: adds the package's scripts, if it has any, fills in the control file, adds md5sums, and makes OUT_FOLDER/NAME_VERSION_ARCHITECTURE.deb
 package() {
     mkdir -p "$1/DEBIAN"
     chmod 755 "$1/DEBIAN"
     find "$1" -type d -exec chmod 755 {} +
-    (cd "$1" && find usr etc lib -type f 2>/dev/null | sort | tr '\n' '\0' | xargs -0 md5sum >DEBIAN/md5sums)
+    for script in postinst prerm postrm; do
+        [ ! -e "$here/$2.$script" ] || { cp "$here/$2.$script" "$1/DEBIAN/$script" && chmod 755 "$1/DEBIAN/$script"; }
+    done
+    # Not of files in /etc: dpkg keeps its own sums of those, which are the administrator's to change.
+    (cd "$1" && find usr -type f | sort | tr '\n' '\0' | xargs -0 md5sum >DEBIAN/md5sums)
     chmod 644 "$1/DEBIAN/md5sums"
     sed -e "s|@VERSION@|$version|; s|@ARCHITECTURE@|$architecture|; s|@MAINTAINER@|$maintainer|; s|@SHLIBS_DEPENDS@|${3:-}|" \
         -e "s|@INSTALLED_SIZE@|$(du -sk --apparent-size --exclude=DEBIAN "$1" | cut -f1)|" "$here/$2.control" >"$1/DEBIAN/control"
@@ -59,7 +63,7 @@ library() {
     major=${upstream%%.*}
     run=$work/libtim-presence$major dev=$work/libtim-presence-dev
     PREFIX=/usr LIBDIR=/usr/lib/$multiarch DOCDIR=/usr/share/doc/libtim-presence-dev DESTDIR=$dev "$root/scripts/install.sh" install "$built" >/dev/null
-    rm -r "$dev/usr/bin"
+    rm -r "$dev/usr/bin" "$dev/usr/share/man"
     # The licences are in the copyright file, the changelog is compressed beside it.
     rm "$dev/usr/share/doc/libtim-presence-dev"/LICENSE-* "$dev/usr/share/doc/libtim-presence-dev/CHANGELOG.md"
     mkdir -p "$run/usr/lib/$multiarch" "$run/DEBIAN"
@@ -79,7 +83,34 @@ library() {
     package "$dev" libtim-presence-dev
 }
 
-case $packages in
-library) library ;;
-*) fail "no packages are called $packages" ;;
-esac
+server() {
+    tree=$work/tim-presence-server
+    configuration=/etc/tim-presence/tim-presence-server.toml
+    mkdir -p "$tree/usr/bin" "$tree/usr/lib/systemd/system" "$tree/usr/share/man/man8" "$tree/etc/tim-presence" "$tree/DEBIAN"
+    cp "$built/tim-presence-server" "$tree/usr/bin/"
+    strip --strip-unneeded "$tree/usr/bin/tim-presence-server"
+    cp "$root/packaging/server/tim-presence-server.service" "$tree/usr/lib/systemd/system/"
+    gzip -9nc "$root/packaging/server/tim-presence-server.8" >"$tree/usr/share/man/man8/tim-presence-server.8.gz"
+    # The example, with the store where the unit lets the server write, and health and metrics for this machine.
+    sed -e 's|^#data_dir = "data"$|data_dir = "/var/lib/tim-presence"|; s|^#admin_listen = |admin_listen = |' \
+        -e '/^# Without it, users, friends and subscriptions/d' -e 's|docs/CONFIGURATION.md|tim-presence-server settings|' \
+        "$root/crates/server/tim-presence-server.example.toml" >"$tree$configuration"
+    for line in 'data_dir = "/var/lib/tim-presence"' 'admin_listen = "127.0.0.1:7789"'; do
+        grep -qxF "$line" "$tree$configuration" || fail "the example configuration has no place for: $line"
+    done
+    echo "$configuration" >"$tree/DEBIAN/conffiles"
+    doc_folder "$tree" tim-presence-server
+    chmod 755 "$tree/usr/bin/tim-presence-server"
+    chmod 644 "$tree/usr/lib/systemd/system"/* "$tree/usr/share/man/man8"/* "$tree/DEBIAN/conffiles" "$tree/usr/share/doc/tim-presence-server"/*
+    # Keys of apps come into it. After installing, the server's group may read it.
+    chmod 640 "$tree$configuration"
+    package "$tree" tim-presence-server "$(shlibs_depends "$tree/usr/bin/tim-presence-server")"
+}
+
+for group in $packages; do
+    case $group in
+    library) library ;;
+    server) server ;;
+    *) fail "no packages are called $group" ;;
+    esac
+done

@@ -87,6 +87,7 @@ fi
 
 count=0
 put 755 "$built/tim-presence-server" "$bindir/tim-presence-server"
+put 644 "$root/packaging/server/tim-presence-server.8" "$prefix/share/man/man8/tim-presence-server.8"
 put 644 "$built/libtim_presence.so" "$libdir/libtim_presence.so.$version"
 link "libtim_presence.so.$version" "$libdir/libtim_presence.so.$major"
 link "libtim_presence.so.$major" "$libdir/libtim_presence.so"

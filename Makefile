@@ -14,7 +14,7 @@ DEB_DIR ?= $(TARGET_DIR)/packages
 CMAKE_DIR := $(abspath $(or $(CMAKE_BUILD_DIR),build))
 
 .DEFAULT_GOAL := help
-.PHONY: help wheel setup setup-tests build test cargo-test ctest lint header docs-api examples demo bench bench-peers imsdk static kotlin install install-built uninstall deb npm memcheck asan tsan drd loom kills fuzz clean
+.PHONY: help wheel setup setup-tests build test cargo-test ctest lint header docs-api examples demo bench bench-peers imsdk static kotlin install install-built uninstall deb npm memcheck asan tsan drd loom kills simulate fuzz clean
 
 help: ## this list
 	@echo 'tim-presence: user status as a C library and a server. Entry points:'
@@ -124,6 +124,11 @@ loom: setup ## every order in which delivery, listeners and destroy can meet
 FUZZ_SECONDS ?= 600
 kills: setup ## the server killed 1 000 times under load (docs/TESTING.md)
 	TIM_KILLS=1000 $(CARGO) test --profile $(PROFILE) -p tim-presence-server --test store kills -- --nocapture
+
+SEEDS ?= 1000
+FROM ?= 0
+simulate: setup ## SEEDS simulated stories, from the seed FROM on (docs/TESTING.md)
+	PRESENCE_SEEDS=$(SEEDS) PRESENCE_FROM=$(FROM) $(CARGO) test --profile $(PROFILE) -p presence-simulation --test seeds -- --nocapture
 
 fuzz: setup ## each fuzzer for FUZZ_SECONDS, one at a time
 	fuzz/run.sh $(TARGET_DIR)/fuzz $(FUZZ_SECONDS)

@@ -24,7 +24,7 @@ usage: tim-presence-load SCENARIO [options]
 Puts the same load on servers, each started fresh on a free loopback port, and says what it cost them.
 Which did what each figure means: docs/PERFORMANCE.md
 
-  --servers LIST       of ours floor-each floor-batch redis nats mosquitto ejabberd prosody, or 'all'
+  --servers LIST       of ours ours-tls floor-each floor-batch redis nats mosquitto ejabberd prosody, or 'all'
                        (default: ours,floor-each,floor-batch)
   --rounds N           runs of each server, interleaved (default 3; 10 for ratios worth citing)
   --base NAME          the server that the others are compared with (default: the first)

@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use socket2::SockRef;
 
 use crate::dialect::{Dialect, Event, Session};
@@ -19,6 +21,8 @@ use crate::progress::{Patience, Progress};
 pub struct Crowd<'a> {
     dialect: &'a dyn Dialect,
     address: SocketAddr,
+    /// Whom to trust, over TLS.
+    tls: Option<Arc<ClientConfig>>,
     poll: Poll,
     events: Events,
     members: Vec<Member>,
@@ -30,7 +34,7 @@ pub struct Crowd<'a> {
 
 struct Member {
     /// `None` once it was reset.
-    stream: Option<TcpStream>,
+    wire: Option<Wire>,
     session: Session,
     /// The beginning of a message.
     unread: BytesMut,
@@ -48,6 +52,7 @@ impl<'a> Crowd<'a> {
         Ok(Crowd {
             dialect,
             address,
+            tls: dialect.tls(),
             poll: Poll::new()?,
             events: Events::with_capacity(4096),
             members: Vec::new(),
@@ -101,7 +106,7 @@ impl<'a> Crowd<'a> {
             Interest::READABLE | Interest::WRITABLE,
         )?;
         self.members.push(Member {
-            stream: Some(stream),
+            wire: Some(Wire::new(stream, self.tls.as_ref(), self.address)?),
             session,
             unread: BytesMut::new(),
             // The socket's first writable event sends it.
@@ -129,8 +134,8 @@ impl<'a> Crowd<'a> {
 
     /// Ends a connection with a reset, as a machine that lost its network and came back does.
     pub fn reset(&mut self, number: usize) -> io::Result<()> {
-        if let Some(stream) = self.members[number].stream.take() {
-            SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
+        if let Some(wire) = self.members[number].wire.take() {
+            SockRef::from(wire.socket()).set_linger(Some(Duration::ZERO))?;
         }
         Ok(())
     }
@@ -164,10 +169,11 @@ impl<'a> Crowd<'a> {
         let member = &mut self.members[number];
         let mut events = 0;
         loop {
-            let Some(stream) = &mut member.stream else {
+            let Some(wire) = &mut member.wire else {
                 return Ok(events);
             };
-            let count = match stream.read(&mut self.scratch) {
+            let may_have_more = matches!(wire, Wire::Tls(_));
+            let count = match wire.read(&mut self.scratch) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(count) => count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(events),
@@ -200,20 +206,59 @@ impl<'a> Crowd<'a> {
                 member.unread = BytesMut::new();
             }
             member.flush()?;
-            if count < self.scratch.len() {
+            // TLS gives a record at a time.
+            if count < self.scratch.len() && !may_have_more {
                 return Ok(events);
             }
         }
     }
 }
 
+/// A socket, or TLS over one.
+enum Wire {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Wire {
+    fn new(stream: TcpStream, tls: Option<&Arc<ClientConfig>>, address: SocketAddr) -> io::Result<Wire> {
+        let Some(config) = tls else {
+            return Ok(Wire::Plain(stream));
+        };
+        let connection =
+            ClientConnection::new(Arc::clone(config), address.ip().into()).map_err(io::Error::other)?;
+        Ok(Wire::Tls(Box::new(StreamOwned::new(connection, stream))))
+    }
+
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Wire::Plain(stream) => stream,
+            Wire::Tls(stream) => &stream.sock,
+        }
+    }
+
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Wire::Plain(stream) => stream.read(bytes),
+            Wire::Tls(stream) => stream.read(bytes),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Wire::Plain(stream) => stream.write(bytes),
+            Wire::Tls(stream) => stream.write(bytes),
+        }
+    }
+}
+
 impl Member {
     fn flush(&mut self) -> io::Result<()> {
-        let Some(stream) = &mut self.stream else {
+        let Some(wire) = &mut self.wire else {
             return Ok(());
         };
         while !self.unsent.is_empty() {
-            match stream.write(&self.unsent) {
+            match wire.write(&self.unsent) {
                 Ok(count) => self.unsent.advance(count),
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => {
                     return Ok(());

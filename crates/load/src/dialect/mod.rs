@@ -5,8 +5,10 @@
 
 use std::io::Write as _;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::{BufMut, BytesMut};
+use rustls::ClientConfig;
 
 pub mod mqtt;
 pub mod nats;
@@ -66,6 +68,11 @@ pub trait Dialect: Sync {
     /// Makes these users exist, never logged in.
     fn create(&self, _session: &mut Session, _users: Range<u32>, _out: &mut BytesMut) -> usize {
         0
+    }
+
+    /// Whom to trust, where the protocol's bytes go through TLS.
+    fn tls(&self) -> Option<Arc<ClientConfig>> {
+        None
     }
 
     /// Why the protocol has no equivalent of what a scenario does; `None`: it has one.

@@ -1,12 +1,14 @@
 //! Our own protocol; the floor speaks it too.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use presence::ids::AppId;
 use presence_protocol::frame::PREFACE;
 use presence_protocol::message::{self, LoginRequest, Request};
 use presence_protocol::user_sig;
+use rustls::ClientConfig;
 
 use super::{Dialect, Event, Session, ours_reader};
 
@@ -18,6 +20,8 @@ pub struct Ours {
     pub secret_key: &'static str,
     /// When UserSigs are said to be made: seconds since the epoch.
     pub now_s: i64,
+    /// Whom to trust, over TLS.
+    pub tls: Option<Arc<ClientConfig>>,
 }
 
 /// Characters of a custom status: with it a push has 64 bytes, like the messages of the peers it is compared with.
@@ -33,6 +37,10 @@ const USER_SIG_VALID_S: i64 = 86_400;
 pub const REQUEST_ID_BASE: u64 = 1 << 21;
 
 impl Dialect for Ours {
+    fn tls(&self) -> Option<Arc<ClientConfig>> {
+        self.tls.clone()
+    }
+
     fn log_in(&self, session: &mut Session, out: &mut BytesMut) {
         out.extend_from_slice(PREFACE);
         let user_id = user_name(session.user);

@@ -193,6 +193,7 @@ mod tests {
             app: AppId::new(1).expect("above 0"),
             secret_key: "k",
             now_s: 0,
+            tls: None,
         }
     }
 

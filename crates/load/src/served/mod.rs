@@ -136,8 +136,10 @@ impl Relations {
 
 /// The servers there are, in the order of the tables. `binary` is our server's; `None`: beside this program.
 pub fn all(binary: Option<PathBuf>, merging: bool) -> Vec<Box<dyn Served>> {
+    let ours = own::Ours { binary, merging };
     vec![
-        Box::new(own::Ours { binary, merging }),
+        Box::new(ours.clone()),
+        Box::new(own::OursTls::new(ours)),
         Box::new(own::FLOOR_EACH),
         Box::new(own::FLOOR_BATCH),
         Box::new(brokers::Redis),

@@ -3,9 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use presence::ids::AppId;
+use presence_transport::testing::Authority;
+use rustls::ClientConfig;
+use rustls::client::Resumption;
 
 use super::{Launch, Place, Ready, Served};
 use crate::dialect::{self, Dialect, Need};
@@ -20,10 +24,14 @@ const SECRET_KEY: &str = "load-load-load-load-load-load-load-load-load-load-load
 /// Every limit off that would refuse or merge load: only its cost is measured.
 const CONFIGURATION: &str = include_str!("../../configuration/ours.toml");
 
+/// Where it listens, there.
+const LISTEN: &str = "listen = [\"127.0.0.1:PORT\"]\n";
+
 /// The option there that keeps changes from being merged.
 const NO_MERGING: &str = "outbox_bytes_max";
 
 /// `tim-presence-server`.
+#[derive(Clone)]
 pub struct Ours {
     /// Its program; `None`: beside this one.
     pub binary: Option<PathBuf>,
@@ -31,7 +39,63 @@ pub struct Ours {
     pub merging: bool,
 }
 
+/// `tim-presence-server` with TLS, and clients that trust its certificate.
+pub struct OursTls {
+    ours: Ours,
+    authority: Authority,
+}
+
+impl OursTls {
+    /// With a certificate (ECDSA on P-256) of an authority of its own.
+    pub fn new(ours: Ours) -> OursTls {
+        let authority = Authority::new();
+        OursTls { ours, authority }
+    }
+}
+
+impl Served for OursTls {
+    fn name(&self) -> &'static str {
+        "ours-tls"
+    }
+
+    fn dialect(&self, _need: Need) -> Box<dyn Dialect> {
+        // Each connection is a client's first: none may resume another's session.
+        let mut client = ClientConfig::clone(&self.authority.client());
+        client.resumption = Resumption::disabled();
+        let tls = Some(Arc::new(client));
+        Box::new(dialect::ours::Ours { tls, ..ours() })
+    }
+
+    fn launch(&self, place: &Place<'_>) -> io::Result<Launch> {
+        let issued = self.authority.issue(&["127.0.0.1"]);
+        let files = format!(
+            "listen = []\nlisten_tls = [\"127.0.0.1:PORT\"]\ntls_certificate_file = {:?}\ntls_key_file = {:?}\n",
+            issued.certificate_file, issued.key_file
+        );
+        let configuration = self.ours.configuration().replace(LISTEN, &files);
+        self.ours.launch_with(place, &configuration)
+    }
+
+    fn package(&self) -> Option<&'static str> {
+        None
+    }
+}
+
 impl Ours {
+    fn launch_with(&self, place: &Place<'_>, configuration: &str) -> io::Result<Launch> {
+        let binary = match &self.binary {
+            Some(binary) => binary.clone(),
+            None => std::env::current_exe()?.with_file_name("tim-presence-server"),
+        };
+        let file = place.write("server.toml", configuration)?;
+        let mut command = Command::new(binary);
+        command.arg("--config").arg(file);
+        Ok(Launch {
+            command,
+            ready: Ready::Accepts,
+        })
+    }
+
     fn configuration(&self) -> String {
         CONFIGURATION
             .lines()
@@ -51,17 +115,7 @@ impl Served for Ours {
     }
 
     fn launch(&self, place: &Place<'_>) -> io::Result<Launch> {
-        let binary = match &self.binary {
-            Some(binary) => binary.clone(),
-            None => std::env::current_exe()?.with_file_name("tim-presence-server"),
-        };
-        let file = place.write("server.toml", &self.configuration())?;
-        let mut command = Command::new(binary);
-        command.arg("--config").arg(file);
-        Ok(Launch {
-            command,
-            ready: Ready::Accepts,
-        })
+        self.launch_with(place, &self.configuration())
     }
 
     fn package(&self) -> Option<&'static str> {
@@ -106,6 +160,7 @@ fn ours() -> dialect::ours::Ours {
         app: AppId::new(APP_ID).expect("above 0"),
         secret_key: SECRET_KEY,
         now_s: now.as_secs() as i64,
+        tls: None,
     }
 }
 
@@ -128,6 +183,6 @@ mod tests {
             .collect();
         assert_eq!(left_out, ["outbox_bytes_max = 67108864"]);
         assert_eq!(merging.lines().count() + 1, apart.lines().count());
-        assert!(apart.contains(SECRET_KEY));
+        assert!(apart.contains(SECRET_KEY) && apart.contains(LISTEN));
     }
 }

@@ -51,15 +51,17 @@ needed) # facts.sh needed ROOT LIBRARY: nothing of the system but what every pro
         grep -qx -- "$library" "$root/include/abi/needed.txt" || fail "needs $library, which include/abi/needed.txt does not have"
     done
     ;;
-features) # every feature is in a build that ctest examines: the default one, the slim one; test-panic is for one test alone
+features) # every feature is in a build that ctest examines: the default one has them, the slim one has none, TLS alone must
+    # compile; test-panic is for one test alone
     features=$(awk '/^\[/ { on = /^\[features\]/ } on && /^[a-z]/ { print $1 }' "$root/Cargo.toml" | sort | tr '\n' ' ')
-    [ "$features" = "default embedded-server test-panic " ] ||
+    [ "$features" = "default embedded-server test-panic tls " ] ||
         fail "the features are now: $features. Add the new feature sets to tests/abi/CMakeLists.txt, and then here"
     ;;
 build) # facts.sh build ROOT TARGET_DIR: the library with no feature at all. Without debug information, to be quick
     # The folder is a test's own: the library of the ordinary build must not be overwritten.
     cd "$root"
     CARGO_TARGET_DIR="$1" CARGO_PROFILE_DEV_DEBUG=0 sh scripts/cargo.sh build --package tim-presence --lib --no-default-features
+    CARGO_TARGET_DIR="$1" CARGO_PROFILE_DEV_DEBUG=0 sh scripts/cargo.sh check --package tim-presence --lib --no-default-features --features tls
     ;;
 *) fail "no fact $fact" ;;
 esac

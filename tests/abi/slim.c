@@ -1,4 +1,4 @@
-/* A build without the embedded server has its functions too: they answer TIM_ERR_UNSUPPORTED, once their arguments are
+/* A build without the embedded server and without TLS has its functions too: they answer TIM_ERR_UNSUPPORTED, once their arguments are
  * right, and everything else works. slim LIBRARY */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -54,6 +54,8 @@ int main(int argc, char **argv) {
     if (strcmp(buffer, "untouched") != 0) return fprintf(stderr, "an output was written on failure\n"), 1;
 
     TimClient client = 0;
+    EXPECT(create("{\"server\": \"tims://127.0.0.1:1\", \"sdk_app_id\": 1}", &client), TIM_ERR_UNSUPPORTED);
+    if (client != 0) return fprintf(stderr, "an output was written on failure\n"), 1;
     EXPECT(create("{\"server\": \"tim://127.0.0.1:1\", \"sdk_app_id\": 1}", &client), TIM_OK);
     EXPECT(destroy(client, 20000), TIM_OK);
     return 0;

@@ -217,7 +217,7 @@ pub fn restore(folder: &Path, source: &Path, replace: bool) -> Result<Summary, S
     fill(&folder, source, reserved)?;
     if is_there {
         let kept = folder.path().join("presence.redb.before-restore");
-        std::fs::rename(&path, &kept).map_err(|error| StoreError::system(&kept, error))?;
+        folder.keep_as(&kept)?;
     }
     folder.put_in_place()?;
     Ok(summary)

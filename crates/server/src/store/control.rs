@@ -4,11 +4,12 @@
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write};
+use std::net::Shutdown;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -23,14 +24,18 @@ use super::writer::Order;
 const SOCKET: &str = "control.sock";
 const COMMAND: &str = "backup";
 /// How long the other side may take to say its command, or to take some of the answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of a command, or of a line that says why not.
 const LINE_BYTES_MAX: u64 = 1_024;
+
+/// Whom the thread serves now.
+type Served = Arc<Mutex<Option<UnixStream>>>;
 
 /// The socket and the thread that serves it.
 pub struct Control {
     address: Address,
     stopping: Arc<AtomicBool>,
+    served: Served,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -47,20 +52,27 @@ impl Control {
         let listener = UnixListener::bind(&address.path).map_err(failed)?;
         let stopping = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&stopping);
+        let served = Served::default();
+        let serving = Arc::clone(&served);
         let thread = std::thread::Builder::new()
             .name("tim-store-control".to_owned())
-            .spawn(move || serve(&listener, &orders, &stop))
+            .spawn(move || serve(&listener, &orders, &stop, &serving))
             .map_err(failed)?;
         Ok(Control {
             address,
             stopping,
+            served,
             thread: Some(thread),
         })
     }
 
-    /// Ends it; a backup that is under way first.
+    /// Ends it. A backup that is under way is cut off: whoever takes it may be slow, and the server has little time.
     pub fn stop(&mut self) {
         self.stopping.store(true, Ordering::Release);
+        if let Some(stream) = &*lock(&self.served) {
+            // It may have gone by itself.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
         // Wakes the thread. If that fails it has ended.
         drop(UnixStream::connect(&self.address.path));
         if let Some(thread) = self.thread.take()
@@ -71,14 +83,27 @@ impl Control {
     }
 }
 
-fn serve(listener: &UnixListener, orders: &Sender<Order>, stopping: &AtomicBool) {
+fn lock(served: &Served) -> std::sync::MutexGuard<'_, Option<UnixStream>> {
+    served.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn serve(listener: &UnixListener, orders: &Sender<Order>, stopping: &AtomicBool, served: &Served) {
     while !stopping.load(Ordering::Acquire) {
         match listener.accept() {
-            Ok(_) if stopping.load(Ordering::Acquire) => return,
-            Ok((stream, _)) => match answer(&stream, orders) {
-                Ok(()) => {}
-                Err(error) => tracing::warn!(%error, "a backup was not given"),
-            },
+            Ok((stream, _)) => {
+                let result = stream.try_clone().and_then(|clone| {
+                    *lock(served) = Some(clone);
+                    // Either this sees that it stops, or whoever stops it sees the stream.
+                    if stopping.load(Ordering::Acquire) {
+                        return Ok(());
+                    }
+                    answer(&stream, orders)
+                });
+                *lock(served) = None;
+                if let Err(error) = result {
+                    tracing::warn!(%error, "a backup was not given");
+                }
+            }
             Err(error) => {
                 tracing::warn!(%error, "the socket for backups failed");
                 // No file descriptor is left, probably.

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
 use redb::backends::FileBackend;
@@ -33,6 +33,7 @@ impl Folder {
         let lock = options()
             .open(&lock_path)
             .map_err(|error| StoreError::system(&lock_path, error))?;
+        give_to_owner(path, &lock_path);
         match lock.try_lock() {
             Ok(()) => Ok(Folder {
                 path: path.to_owned(),
@@ -60,6 +61,7 @@ impl Folder {
 
     /// Makes an empty database if there is none: aside, and then put in its place, so that no crash leaves half of one.
     pub fn make_database(&self) -> Result<(), StoreError> {
+        self.remove_left_over()?;
         let path = self.database();
         match std::fs::metadata(&path) {
             Ok(found) if found.len() > 0 => return Ok(()),
@@ -75,18 +77,37 @@ impl Folder {
     /// An empty database aside. What lies there is the rest of an earlier attempt.
     pub fn begin_new(&self) -> Result<StoreFile, StoreError> {
         let path = self.new_database();
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(StoreError::system(&path, error));
-            }
-            Ok(()) | Err(_) => {}
-        }
+        self.remove_left_over()?;
         let file = StoreFile::open(
             &path,
             open_or_create(&path).map_err(|error| StoreError::system(&path, error))?,
         )?;
         file.release().map_err(|error| StoreError::system(&path, error))?;
+        give_to_owner(&self.path, &path);
         Ok(file)
+    }
+
+    /// What an attempt to make a database left, if one did not come to its end.
+    fn remove_left_over(&self) -> Result<(), StoreError> {
+        let path = self.new_database();
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::system(&path, error)),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Keeps the database under another name too, until one that was made aside takes its place: at no moment is there
+    /// none, or a start would begin an empty one.
+    pub fn keep_as(&self, kept: &Path) -> Result<(), StoreError> {
+        let failed = |error| StoreError::system(kept, error);
+        match std::fs::remove_file(kept) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            Ok(()) | Err(_) => {}
+        }
+        std::fs::hard_link(self.database(), kept)
+            // Some file systems have no links.
+            .or_else(|_| std::fs::rename(self.database(), kept))
+            .map_err(failed)
     }
 
     /// The database that was made aside takes its place.
@@ -112,6 +133,17 @@ impl Folder {
         }
         let guard = open_existing(&path).map_err(|error| StoreError::system(&path, error))?;
         StoreFile::open(&path, guard)
+    }
+}
+
+/// What root makes in the folder of another user is that user's: a server that runs as that user is to open what root
+/// restored. If the system refuses it, that server says what it may not open.
+fn give_to_owner(folder: &Path, file: &Path) {
+    if let (Ok(owner), Ok(made)) = (std::fs::metadata(folder), std::fs::metadata(file))
+        && made.uid() == 0
+        && owner.uid() != 0
+    {
+        let _ = chown(file, Some(owner.uid()), Some(owner.gid()));
     }
 }
 

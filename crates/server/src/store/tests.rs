@@ -15,9 +15,11 @@ use presence_node::durable::{Saved, Table};
 use proptest::prelude::*;
 use redb::StorageBackend;
 
-use super::file::{FORMAT, Pending, RESERVE, StoreFile, each_record};
+use super::control::PATIENCE;
+use super::file::{FILES_NUMBER, FORMAT, Pending, RESERVE, StoreFile, each_record};
+use super::folder::Folder;
 use super::guarded::Guarded;
-use super::writer::{Order, Statistics, Writer};
+use super::writer::{Order, Settings, Statistics, Writer};
 use super::{Store, StoreError, StoreHandle, back_up, restore};
 
 /// What a store holds.
@@ -577,4 +579,87 @@ fn a_changed_byte_anywhere_is_refused_or_does_no_harm() {
         assert!(damaged.state().bytes == bytes, "byte {at}: something was written");
     }
     assert!(refused > 5 && harmless > 5, "{refused} {harmless}");
+}
+
+/// R7.6: settings changed while the disk was full are not forgotten.
+#[test]
+fn settings_that_a_full_disk_did_not_take_are_written_once_there_is_room() {
+    let thread = Thread::start(64);
+    thread.disk.refuses.store(true, Ordering::Relaxed);
+    let settings = Settings {
+        key: (*b"an app..").into(),
+        in_file: (*b"\0").into(),
+        in_effect: (*b"\0").into(),
+    };
+    thread.orders.send(Order::Settings(settings)).expect("it runs");
+    thread.committed().expect_err("the disk is full");
+    assert!(thread.statistics.failing.load(Ordering::Relaxed));
+    thread.disk.refuses.store(false, Ordering::Relaxed);
+    let tables: Vec<u8> = thread
+        .committed()
+        .expect("written")
+        .keys()
+        .map(|(table, _)| *table)
+        .collect();
+    assert_eq!(tables, [Table::Apps as u8, FILES_NUMBER]);
+    assert!(!thread.statistics.failing.load(Ordering::Relaxed));
+    assert_eq!(thread.close().1, Ok(()));
+}
+
+#[test]
+fn who_takes_a_backup_slowly_does_not_hold_up_the_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(folder.path(), NOW).expect("a store");
+    let handle = store.handle();
+    load(&handle);
+    // More than a socket takes by itself.
+    let value: Box<[u8]> = vec![0; 4 * 1024 * 1024].into();
+    handle.0.keep_last(vec![saved(Table::Friends, 1, Some(value))]);
+    let mut slow =
+        std::os::unix::net::UnixStream::connect(folder.path().join("control.sock")).expect("it listens");
+    io::Write::write_all(&mut slow, b"backup\n").expect("it listens");
+    let mut begin = [0; 3];
+    io::Read::read_exact(&mut slow, &mut begin).expect("an answer");
+    assert_eq!(&begin, b"ok\n");
+    let begun = std::time::Instant::now();
+    store.close().expect("written");
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+}
+
+/// A store that is replaced keeps its place until the new one has it, and what was left over is removed.
+#[test]
+fn a_store_that_is_to_be_replaced_stays_until_the_new_one_takes_its_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    drop(Store::open(folder.path(), NOW).expect("a store"));
+    let left_over = folder.path().join("presence.redb.new");
+    std::fs::write(&left_over, b"half of a store").expect("written");
+    let kept = folder.path().join("kept");
+    let taken = Folder::take(folder.path()).expect("nobody has it");
+    taken.keep_as(&kept).expect("kept");
+    assert!(kept.exists() && taken.database().exists());
+    drop(taken);
+    drop(Store::open(folder.path(), NOW).expect("a store"));
+    assert!(!left_over.exists());
+}
+
+/// Root restores, and the server runs as another user. Whoever else runs this test owns all of it anyway.
+#[test]
+fn what_a_command_makes_belongs_to_whom_the_folder_belongs() {
+    use std::os::unix::fs::MetadataExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let (data, backup) = (folder.path().join("data"), folder.path().join("backup"));
+    let store = Store::open(&data, NOW).expect("a store");
+    load(&store.handle());
+    store.close().expect("written");
+    back_up(&data, &backup, NOW).expect("a backup");
+    let restored = folder.path().join("restored");
+    std::fs::create_dir(&restored).expect("made");
+    // Refused to all but root.
+    let _ = std::os::unix::fs::chown(&restored, Some(4_321), Some(4_321));
+    let owner = std::fs::metadata(&restored).expect("there").uid();
+    restore(&restored, &backup, false).expect("restored");
+    for name in ["presence.redb", "lock"] {
+        let file = std::fs::metadata(restored.join(name)).expect("there");
+        assert_eq!(file.uid(), owner, "{name}");
+    }
 }

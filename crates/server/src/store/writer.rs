@@ -4,6 +4,7 @@
 //! What cannot be written (a full disk) is kept and tried again; once [`PENDING_MAX`] records wait, no batch is taken, and
 //! the node keeps its marks instead, which are no more than there are users.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -74,6 +75,8 @@ pub struct Writer {
     reserved: u64,
     highest: u64,
     pending: Pending,
+    /// Settings of apps that are to be written, by app: few, and the newest of each.
+    settings: HashMap<Box<[u8]>, Settings>,
     /// Records from which on no batch is taken.
     pub(super) pending_max: usize,
     /// When to commit what is pending.
@@ -92,6 +95,7 @@ impl Writer {
             reserved: numbers.reserved,
             highest: 0,
             pending: Pending::new(),
+            settings: HashMap::new(),
             pending_max: PENDING_MAX,
             due: None,
             last: None,
@@ -112,7 +116,11 @@ impl Writer {
             select_biased! {
                 recv(orders) -> order => match order {
                     Ok(Order::Begin(file)) => self.file = Some(file),
-                    Ok(Order::Settings(settings)) => self.settings(&settings),
+                    Ok(Order::Settings(settings)) => {
+                        self.settings.insert(settings.key.clone(), settings);
+                        // Reported there; it is tried again.
+                        let _ = self.commit(false);
+                    }
                     Ok(Order::Snapshot(answer)) => {
                         self.take_all(batches);
                         // Who asked may have gone.
@@ -166,15 +174,28 @@ impl Writer {
             Ok(()) => self
                 .file
                 .as_ref()
-                .map_or(Ok(()), |file| file.commit(&self.pending, reserved, last))
+                .map_or(Ok(()), |file| {
+                    // Before the others, which may hold newer settings of the app. Both settings at once: whoever
+                    // compares them at the next start must not find one older than the other.
+                    for settings in self.settings.values() {
+                        file.put_settings(settings)?;
+                    }
+                    if self.pending.is_empty() && !last {
+                        return Ok(());
+                    }
+                    file.commit(&self.pending, reserved, last)
+                })
                 .map_err(|error| StoreError::of(&self.path, error).to_string()),
             Err(text) => Err(text),
         };
         match result {
             Ok(()) => {
-                self.reserved = reserved.unwrap_or(self.reserved);
-                self.count(begun);
+                if !self.pending.is_empty() || last {
+                    self.reserved = reserved.unwrap_or(self.reserved);
+                    self.count(begun);
+                }
                 self.pending = Pending::new();
+                self.settings.clear();
                 self.due = None;
                 if self.statistics.failing.swap(false, Ordering::Relaxed) {
                     tracing::info!(path = %self.path.display(), "the store is written again");
@@ -222,24 +243,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Both at once: whoever compares them at the next start must not find one older than the other.
-    fn settings(&mut self, settings: &Settings) {
-        let result = match self.reopened() {
-            Ok(()) => self
-                .file
-                .as_ref()
-                .map_or(Ok(()), |file| file.put_settings(settings))
-                .map_err(|error| StoreError::of(&self.path, error).to_string()),
-            Err(text) => Err(text),
-        };
-        if let Err(text) = result {
-            self.file = None;
-            tracing::error!(error = text, "the settings of an app could not be kept");
-        }
-    }
-
     fn snapshot(&mut self) -> Result<ReadTransaction, String> {
-        if !self.pending.is_empty() {
+        if !self.pending.is_empty() || !self.settings.is_empty() {
             self.commit(false)?;
         }
         self.reopened()?;

@@ -158,6 +158,21 @@ fn results_come_in_order_on_one_thread_that_is_not_the_callers() {
 }
 
 #[test]
+fn a_callback_has_the_stack_of_a_c_thread() {
+    for delivery in ["thread", "shared"] {
+        let client = create(delivery, "");
+        let (done, finished) = mpsc::channel();
+        let deep = move |_: Outcome| {
+            let large = [1_u8; 6 << 20];
+            done.send(std::hint::black_box(&large)[..].len()).unwrap();
+        };
+        client.set_self_status("", Box::new(deep)).unwrap();
+        assert_eq!(receive(&finished), 6 << 20);
+        client.destroy(PATIENCE).unwrap();
+    }
+}
+
+#[test]
 fn clients_that_share_a_thread_share_it_and_others_do_not() {
     let thread_of = |client: &Client| {
         let (tell, told) = mpsc::channel();

@@ -25,6 +25,10 @@ use poll::{Chime, WakeFd};
 use queue::{Item, Popped, Queue};
 use shared::Scheduler;
 pub(crate) use sync::thread_mark;
+
+/// Stack of a thread that runs callbacks: as much as a thread of a C program has, for callbacks that were written for
+/// one. Only what is used takes memory.
+pub(crate) const CALLBACK_STACK_BYTES: usize = 8 << 20;
 use sync::{AtomicBool, AtomicUsize, Condvar, Mutex, MutexGuard, Token, lock};
 
 /// Called on each callback thread as it starts (`true`) and ends (`false`).

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::consumer::{Consumer, Ran};
 use super::sync::{AtomicBool, AtomicUsize, Mutex, Receiver, Sender, lock, thread_mark, unbounded};
-use super::{Outlet, Waker};
+use super::{CALLBACK_STACK_BYTES, Outlet, Waker};
 use crate::runtime::{Lease, Process, SharedPart, Usage, join_if_unused};
 
 /// Callbacks of one client before the next client has its turn.
@@ -40,6 +40,7 @@ impl SharedThread {
         let mark_there = Arc::clone(&mark);
         let handle = std::thread::Builder::new()
             .name("tim-callbacks".into())
+            .stack_size(CALLBACK_STACK_BYTES)
             .spawn(move || {
                 mark_there.store(thread_mark(), Ordering::Release);
                 take_turns(&due);

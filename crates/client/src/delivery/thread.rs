@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::consumer::{Consumer, Ran};
 use super::sync::{Mutex, lock, thread_mark};
-use super::{Outlet, Waker};
+use super::{CALLBACK_STACK_BYTES, Outlet, Waker};
 
 /// The callback thread of one client.
 pub(crate) struct CallbackThread {
@@ -24,6 +24,7 @@ impl CallbackThread {
         let on_thread = Arc::clone(&outlet);
         let handle = std::thread::Builder::new()
             .name("tim-callbacks".into())
+            .stack_size(CALLBACK_STACK_BYTES)
             .spawn(move || run(&on_thread))?;
         Ok((
             outlet,

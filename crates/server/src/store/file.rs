@@ -28,8 +28,9 @@ pub const FORMAT: u64 = 1;
 /// How far ahead of what is given out numbers are reserved: more than one user's changes between two commits.
 pub const RESERVE: u64 = 1 << 24;
 
-/// Pages of the file kept in memory. Everything is answered from the node's memory; this serves writing alone.
-const CACHE_BYTES: usize = 32 * 1024 * 1024;
+/// Pages of the file kept in memory. Everything is answered from the node's memory; this serves writing alone, and more
+/// of it makes no commit quicker.
+const CACHE_BYTES: usize = 1024 * 1024;
 
 const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 

@@ -74,9 +74,12 @@ pub struct Operations {
     pub draining: AtomicBool,
 }
 
+/// The paths that [`answer`] answers.
+pub const PATHS: [&str; 3] = ["/metrics", "/healthz", "/readyz"];
+
 /// Answers what an operator's tools ask; `None`: it is something else.
 pub async fn answer(service: &Service, peer: IpAddr, method: &Method, path: &str) -> Option<Response> {
-    if !matches!(path, "/metrics" | "/healthz" | "/readyz") {
+    if !PATHS.contains(&path) {
         return None;
     }
     if !matches!(*method, Method::GET | Method::HEAD) {

@@ -1,6 +1,6 @@
 //! The interface description (OpenAPI 3.1), served at `/openapi.json` and kept as docs/openapi.json: made of the table of
-//! routes, so that no operation is missing, and of the tables of settings. What each operation takes and gives is in `v4`
-//! and `v1`, below this. After a change: `TIM_UPDATE=1 cargo test -p tim-presence-server openapi`.
+//! routes, so that no operation is missing, and of the tables of settings; what an operator's tools ask is added to it, since
+//! it is answered before the routes. What each operation takes and gives is in `v4` and `v1`, below this. After a change: `TIM_UPDATE=1 cargo test -p tim-presence-server openapi`.
 
 mod schemas;
 mod v1;
@@ -75,6 +75,9 @@ fn made() -> Value {
             path.insert(route.method.as_str().to_ascii_lowercase(), operation(route));
         }
     }
+    for (path, described) in watching() {
+        paths.insert(path.to_owned(), json!({"get": described}));
+    }
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -114,6 +117,56 @@ fn made() -> Value {
             },
         },
     })
+}
+
+/// What an operator's tools ask (`metrics`), by path. Plain text, for everybody, but for `metrics_from`.
+fn watching() -> [(&'static str, Value); 3] {
+    let text = |description: &str| {
+        json!({
+            "description": description,
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+        })
+    };
+    let asked = |id: &str, summary: &str, responses: Value| {
+        json!({
+            "operationId": id,
+            "tags": ["open"],
+            "summary": summary,
+            "security": [],
+            "responses": responses,
+        })
+    };
+    let silent = "The server's loops do not answer";
+    [
+        (
+            "/metrics",
+            asked(
+                "getMetrics",
+                "What Prometheus collects",
+                json!({
+                    "200": text("Metrics in Prometheus' text format"),
+                    "403": text("From this machine only: the setting metrics_from"),
+                    "503": text(silent),
+                }),
+            ),
+        ),
+        (
+            "/healthz",
+            asked(
+                "getHealth",
+                "Whether the server answers",
+                json!({"200": text("It does"), "503": text(silent)}),
+            ),
+        ),
+        (
+            "/readyz",
+            asked(
+                "getReadiness",
+                "Whether to send it new clients",
+                json!({"200": text("Yes"), "503": text("No: it stops, or its loops do not answer")}),
+            ),
+        ),
+    ]
 }
 
 fn operation(route: &Route) -> Value {
@@ -223,6 +276,18 @@ mod tests {
             committed == document,
             "docs/openapi.json is stale: run TIM_UPDATE=1 cargo test -p tim-presence-server openapi"
         );
+    }
+
+    /// Each path that is answered before the routes, and none of theirs.
+    #[test]
+    fn the_document_has_what_an_operators_tools_ask() {
+        let made = made();
+        for path in crate::metrics::PATHS {
+            assert!(made["paths"][path]["get"]["summary"].is_string(), "{path}");
+        }
+        let routes: std::collections::BTreeSet<&str> = ROUTES.iter().map(|route| route.path).collect();
+        let paths = made["paths"].as_object().expect("an object").len();
+        assert_eq!(paths, routes.len() + crate::metrics::PATHS.len());
     }
 
     /// Each route with its own id; and every schema that is referred to is there.

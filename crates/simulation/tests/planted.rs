@@ -3,7 +3,7 @@
 
 use presence_simulation::{Invariant, Plant, run};
 
-/// Seeds to look through: the likeliest bug shows in every second one, the rarest in one of ten.
+/// Seeds to look through: the likeliest bug shows in every second one, the rarest in one of twelve.
 const SEEDS: u64 = 40;
 
 /// Runs seeds until the bug shows, as this invariant.

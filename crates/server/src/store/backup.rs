@@ -162,6 +162,12 @@ pub fn back_up(folder: &Path, target: &Path, now: Wall) -> Result<Summary, Store
             folder.display()
         )));
     }
+    if is_same_file(target, &database_in(folder)) {
+        return Err(StoreError::Refused(format!(
+            "{} is the store itself: a backup needs a file of its own",
+            target.display()
+        )));
+    }
     let part = aside(target);
     let out = OpenOptions::new()
         .write(true)
@@ -182,6 +188,14 @@ pub fn back_up(folder: &Path, target: &Path, now: Wall) -> Result<Summary, Store
         let _ = std::fs::remove_file(&part);
     }
     result
+}
+
+/// Whether both name one file that is there, by whatever way.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        (Err(_), _) | (_, Err(_)) => false,
+    }
 }
 
 fn write_backup(folder: &Path, out: &File, now: Wall) -> Result<(), StoreError> {

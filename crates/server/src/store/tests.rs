@@ -663,3 +663,21 @@ fn what_a_command_makes_belongs_to_whom_the_folder_belongs() {
         assert_eq!(file.uid(), owner, "{name}");
     }
 }
+
+/// By whatever name: it would have taken the place of the file that the server writes.
+#[test]
+fn a_backup_onto_the_store_itself_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (data, link) = (folder.path().join("data"), folder.path().join("link"));
+    Store::open(&data, NOW)
+        .expect("a store")
+        .close()
+        .expect("written");
+    std::os::unix::fs::symlink(&data, &link).expect("a link");
+    let before = std::fs::read(data.join("presence.redb")).expect("there");
+    for target in [data.join("presence.redb"), link.join("../data/presence.redb")] {
+        let refused = back_up(&data, &target, NOW);
+        assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+    }
+    assert_eq!(std::fs::read(data.join("presence.redb")).expect("there"), before);
+}

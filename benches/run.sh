@@ -35,6 +35,7 @@ program() {
 }
 
 library slim --no-default-features
+library slim-tls --no-default-features --features tls
 library default
 # Under the name that programs look for.
 ln -sf default.so "$out/libtim_presence.so.0"
@@ -49,10 +50,10 @@ for name in $wanted; do
     case $name in
     load)
         printf '\n| the library, stripped | KiB |\n|---|---:|\n'
-        for library in slim default; do
+        for library in slim slim-tls default; do
             printf '| %s | %s |\n' "$library" "$(($(wc -c <"$out/$library-stripped.so") / 1024))"
         done
-        "$out/load" slim "$out/slim-stripped.so" default "$out/default-stripped.so"
+        "$out/load" slim "$out/slim-stripped.so" slim-tls "$out/slim-tls-stripped.so" default "$out/default-stripped.so"
         ;;
     *) "$out/$name" ;;
     esac

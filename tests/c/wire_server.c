@@ -23,7 +23,11 @@ static void closed_after(const void *bytes, size_t length, const char *reason) {
     check_alive(server);
 }
 
-CASE(a_wrong_preface, "an HTTP request") { closed_after("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 35, "preface"); }
+CASE(a_wrong_preface, "another protocol") { closed_after("SSH-2.0-OpenSSH\r\n", 17, "preface"); }
+
+CASE(a_request_that_is_not_for_websocket, "an HTTP request of somebody who only looks") {
+    closed_after("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 35, "does not ask for WebSocket");
+}
 
 CASE(a_preface_of_another_version, "TIMP and 2") { closed_after("TIMP\x02", 5, "preface"); }
 

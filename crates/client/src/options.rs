@@ -3,7 +3,7 @@
 //! | key | type | default | meaning |
 //! |---|---|---|---|
 //! | `server` | text, required | | `tim://host[:port]`, or `tims://host[:port]` for TLS 1.3; `tim+ws://host[:port][/path]` and `tims+ws://host[:port][/path]` for the same inside WebSocket, where something on the way lets only HTTP pass; the port is 7788, with TLS 7790, unless given |
-//! | `ca_file` | text | the system's | with TLS: a file of the authorities to trust instead of the system's (PEM), read once |
+//! | `ca_file` | text | none | with TLS: a file of the authorities to trust instead of the system's (PEM), read once |
 //! | `pinned_public_key` | text | none | with TLS: the server's public key, `sha256//` and the SHA-256 of its SubjectPublicKeyInfo in base64; several with `;` between. Without `ca_file` it is all that is trusted, whoever issued the certificate and however old it is; the certificate must name the host all the same |
 //! | `http_proxy` | text | none | `http://[user:password@]host:port`: a proxy that is asked to `CONNECT` to the server |
 //! | `sdk_app_id` | number, required | | the app (R1.1): 1 to 2^53-1 |

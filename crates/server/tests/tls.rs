@@ -49,6 +49,8 @@ fn sighup_replaces_the_certificate_and_a_bad_one_changes_nothing() {
         panic!("the old one is still in use");
     };
     assert!(error.to_string().contains("UnknownIssuer"), "{error}");
+    // What the client made of it is in the log, for whoever wonders where the clients are.
+    server.await_log("UnknownCA");
 }
 
 #[test]

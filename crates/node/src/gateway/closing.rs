@@ -1,5 +1,7 @@
 //! How connections end: by the other end, by a deadline, by a mistake, or with a last word of the server's.
 
+use std::io;
+
 use presence::time::Mono;
 use presence::user::{Ended, EndedBy, Loss};
 use presence_protocol::errors::code;
@@ -26,6 +28,8 @@ pub(crate) enum Close {
     NoLogin,
     /// It does not speak this protocol.
     Preface,
+    /// It does not speak that of a layer below: TLS, WebSocket.
+    Layer(io::Error),
     /// A frame that cannot be.
     Frame(FrameError),
     /// A frame that is no message.
@@ -38,9 +42,12 @@ impl Close {
         match self {
             Close::Silent => Loss::Timeout,
             Close::SlowReceiver => Loss::SlowReceiver,
-            Close::Link | Close::NoLogin | Close::Preface | Close::Frame(_) | Close::Message(_) => {
-                Loss::LinkClosed
-            }
+            Close::Link
+            | Close::NoLogin
+            | Close::Preface
+            | Close::Layer(_)
+            | Close::Frame(_)
+            | Close::Message(_) => Loss::LinkClosed,
         }
     }
 }
@@ -53,6 +60,7 @@ impl std::fmt::Display for Close {
             Close::SlowReceiver => f.write_str("it did not read what it was sent"),
             Close::NoLogin => f.write_str("it did not log in in time"),
             Close::Preface => f.write_str("it does not begin with the preface"),
+            Close::Layer(error) => error.fmt(f),
             Close::Frame(error) => error.fmt(f),
             Close::Message(error) => error.fmt(f),
         }
@@ -80,10 +88,12 @@ impl<T: Transport> Loop<T> {
             Close::Silent => &mut self.counted.closed_silent,
             Close::SlowReceiver => &mut self.counted.closed_slow,
             Close::NoLogin => &mut self.counted.closed_no_login,
-            Close::Preface | Close::Frame(_) | Close::Message(_) => &mut self.counted.closed_protocol,
+            Close::Preface | Close::Layer(_) | Close::Frame(_) | Close::Message(_) => {
+                &mut self.counted.closed_protocol
+            }
         } += 1;
         match why {
-            Close::Preface | Close::Frame(_) | Close::Message(_) | Close::NoLogin => {
+            Close::Preface | Close::Layer(_) | Close::Frame(_) | Close::Message(_) | Close::NoLogin => {
                 if let Some(left_out) = self.strangers_logged.take(self.now.mono) {
                     tracing::info!(peer = %connection.peer, reason = %why, left_out, "connection refused");
                 }
@@ -271,7 +281,7 @@ impl<T: Transport> Loop<T> {
         match connection.receive(&mut scratch) {
             Received::Bytes(_) => self.serve_again(id),
             Received::Nothing => {}
-            Received::End => self.forget(id),
+            Received::End | Received::Foreign(_) => self.forget(id),
         }
         self.scratch = scratch;
     }

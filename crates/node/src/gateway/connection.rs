@@ -162,6 +162,8 @@ pub(crate) enum Received {
     Nothing,
     /// The other end sends no more, or the link is gone.
     End,
+    /// It does not speak TLS or WebSocket as it must.
+    Foreign(io::Error),
 }
 
 /// What a flush came to.
@@ -212,6 +214,7 @@ impl<T: Transport> Connection<T> {
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => Received::End,
             Poll::Ready(Ok(())) => Received::Bytes(buffer.filled().len()),
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => Received::Bytes(0),
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Received::Foreign(error),
             Poll::Ready(Err(_)) => Received::End,
             Poll::Pending => Received::Nothing,
         }

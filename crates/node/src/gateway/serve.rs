@@ -51,6 +51,7 @@ impl<T: Transport> Loop<T> {
             match received {
                 Some(Received::Bytes(count)) => self.received(id, scratch.get(..count).unwrap_or(&[])),
                 Some(Received::End) => self.close(id, Close::Link),
+                Some(Received::Foreign(error)) => self.close(id, Close::Layer(error)),
                 Some(Received::Nothing) | None => {
                     self.scratch = scratch;
                     return;

@@ -86,7 +86,7 @@ fn health_and_metrics_say_what_happened() {
     let custom_status = "busy".to_owned();
     assert_eq!(alice.request(&Request::SetSelfStatus { custom_status }).code, 0);
     let mut stranger = TcpStream::connect(server.address).expect("it listens");
-    stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("written");
+    stranger.write_all(b"SSH-2.0-stranger\r\n").expect("written");
     stranger.read_to_end(&mut Vec::new()).expect("closed");
 
     let (status, page) = get(&address, "/metrics");

@@ -584,6 +584,12 @@ struct ClientOptions {
   std::optional<std::chrono::milliseconds> backoff_base{};
   /** The bound of any such wait. */
   std::optional<std::chrono::milliseconds> backoff_max{};
+  /// With TLS: a file of the authorities to trust instead of the system's (PEM).
+  std::optional<std::string> ca_file{};
+  /// With TLS: the server's public key, "sha256//" and base64; several with ';' between.
+  std::optional<std::string> pinned_public_key{};
+  /// A proxy that is asked to CONNECT to the server: "http://[user:password@]host:port".
+  std::optional<std::string> http_proxy{};
 
   /** The options as the JSON object that C takes. */
   std::string to_json() const {
@@ -602,6 +608,9 @@ struct ClientOptions {
     append(json, "logout_timeout_ms", logout_timeout);
     append(json, "backoff_base_ms", backoff_base);
     append(json, "backoff_max_ms", backoff_max);
+    append(json, "ca_file", ca_file);
+    append(json, "pinned_public_key", pinned_public_key);
+    append(json, "http_proxy", http_proxy);
     return json += '}';
   }
 

@@ -172,8 +172,10 @@ static void play(const char *where, Delivery delivery, void (*cause)(Scene *)) {
     for (size_t i = 0; i < FUNCTIONS; i++) {
         const Function *function = &every_function[i];
         const Arguments *a = &scene.calls[i];
-        /* The handle goes just before `closed` is called, and that is the very last. */
-        if (scene.answers[i] == TIM_OK && closes_due(a, function)) await_closed(a, where);
+        if (scene.answers[i] != TIM_OK) continue;
+        /* The handle goes just before `closed` is called; after that only the thread's hooks end and are freed. */
+        if (closes_due(a, function)) await_closed(a, where);
+        if (frees_due(a, function)) await_freed(a, where);
     }
     for (size_t i = 0; i < FUNCTIONS; i++) {
         const Function *function = &every_function[i];

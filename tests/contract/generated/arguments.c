@@ -130,6 +130,7 @@ int32_t await_result(const Arguments *a, const char *what) {
 }
 
 void await_closed(const Arguments *a, const char *what) { await_one(&a->closes, what); }
+void await_freed(const Arguments *a, const char *what) { await_one(&a->frees, what); }
 
 void drop_made(Arguments *a) {
     if (a->client_made != UNTOUCHED) ACCEPTED(timClientDestroy(a->client_made, DEADLINE_MS));

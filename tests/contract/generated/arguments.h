@@ -90,6 +90,9 @@ int32_t await_result(const Arguments *a, const char *what);
 /* Awaits `closed` of a call with these arguments. */
 void await_closed(const Arguments *a, const char *what);
 
+/* Awaits the first free_user_data of a call with these arguments. */
+void await_freed(const Arguments *a, const char *what);
+
 /* Ends what timClientCreate or timServerStart made. */
 void drop_made(Arguments *a);
 

@@ -44,6 +44,7 @@ impl<T: Transport> Loop<T> {
                 self.ask(Pending::LogOut(asker), leave);
             }
             Request::RenewUserSig { user_sig } => self.renew(asker, user, &user_sig),
+            // R3.4: neither plan nor switch nor rate stands before it.
             Request::SetSelfStatus { custom_status } => {
                 match CustomStatus::new(&custom_status, settings.custom_status_bytes_max) {
                     Ok(custom) => {

@@ -63,7 +63,7 @@ CASE(results_come_in_the_order_of_the_calls, "and once each, five hundred in fli
 CASE(calls_past_the_queue_are_refused, "BUSY, and every accepted one still has its result") {
     Server *server = server_start("", "");
     server_stop(server);
-    Client *alice = client_new(server, "\"queue_max\":16,\"login_timeout_ms\":500");
+    Client *alice = client_new(server, "\"queue_max\":16,\"login_timeout_ms\":3000");
     Call *login_call = start_login(alice, "alice", user_sig("alice", 3600));
     int32_t code = TIM_OK;
     int accepted = 0;

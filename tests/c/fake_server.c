@@ -4,21 +4,27 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "wire.h"
 
 FakeServer *fake_listen(void) {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof at;
+    int port = reserve_port(), on = 1;
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     FakeServer *server = calloc(1, sizeof *server);
     CHECK(server != NULL);
     server->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK(server->fd >= 0);
+    CHECK_EQ(setsockopt(server->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
     CHECK_EQ(bind(server->fd, (struct sockaddr *)&at, sizeof at), 0);
     CHECK_EQ(listen(server->fd, 16), 0);
-    CHECK_EQ(getsockname(server->fd, (struct sockaddr *)&at, &length), 0);
-    snprintf(server->address, sizeof server->address, "tim://127.0.0.1:%d", ntohs(at.sin_port));
+    snprintf(server->address, sizeof server->address, "tim://127.0.0.1:%d", port);
     return server;
+}
+
+void fake_stop_listening(FakeServer *server) {
+    close(server->fd);
+    server->fd = -1;
 }
 
 Wire *fake_accept_any(FakeServer *server) {

@@ -1,5 +1,4 @@
 /* Loading, creating, destroying, forking, exiting: nothing is left, nothing hangs (docs/C_API.md, "Lifetime"). */
-#include <dirent.h>
 #include <dlfcn.h>
 #include <semaphore.h>
 #include <stdlib.h>
@@ -7,18 +6,6 @@
 #include <unistd.h>
 
 #include "support.h"
-
-/* Entries of a directory of /proc/self: threads in "task", open files in "fd". */
-static int count_in(const char *directory) {
-    char path[64];
-    int count = 0;
-    snprintf(path, sizeof path, "/proc/self/%s", directory);
-    DIR *listing = opendir(path);
-    CHECK(listing != NULL);
-    while (readdir(listing) != NULL) count++;
-    closedir(listing);
-    return count;
-}
 
 /* Ends well when a child process does so within the deadline. */
 static void await_child(pid_t pid) {
@@ -31,7 +18,7 @@ static void await_child(pid_t pid) {
 CASE(loading_does_nothing, "no thread, no open file, before the first client") {
     /* This program is linked against the library, so it is loaded. */
     CHECK(timVersion()[0] != 0);
-    CHECK_EQ(count_in("task"), 3); /* ".", "..", and this thread */
+    CHECK_EQ(threads_now(), 1);
 }
 
 /* The heap is for lifetime.a_hundred_lives_leave_nothing, which keeps no events: those kept here would hide a leak. */
@@ -44,11 +31,11 @@ CASE(a_hundred_clients_leave_nothing, "threads and files are as they were") {
         CHECK_EQ(login(client, "alice", sig)->code, 0);
         destroy(client);
         /* After a few, everything that is allocated once is there. */
-        if (i == 9) threads = count_in("task"), files = count_in("fd");
+        if (i == 9) threads = threads_now(), files = files_now();
     }
-    CHECK_EQ(threads, 3);
-    CHECK_EQ(count_in("task"), threads);
-    CHECK_EQ(count_in("fd"), files);
+    CHECK_EQ(threads, 1);
+    CHECK_EQ(threads_now(), threads);
+    CHECK_EQ(files_now(), files);
 }
 
 CASE(a_hundred_embedded_servers_leave_nothing, "threads and files") {
@@ -57,10 +44,10 @@ CASE(a_hundred_embedded_servers_leave_nothing, "threads and files") {
         TimServer server = 0;
         ACCEPTED(timServerStart(NULL, &server));
         ACCEPTED(timServerStop(server, DEADLINE_MS));
-        if (i == 4) files = count_in("fd");
+        if (i == 4) files = files_now();
     }
-    CHECK_EQ(count_in("task"), 3);
-    CHECK_EQ(count_in("fd"), files);
+    CHECK_EQ(threads_now(), 1);
+    CHECK_EQ(files_now(), files);
 }
 
 CASE(destroy_completes_what_is_pending, "each accepted call once: its result, or SHUTDOWN") {
@@ -116,7 +103,7 @@ CASE(destroy_waits_for_a_running_callback, "TIMEOUT, goes on, and may be called 
 }
 
 CASE(a_slow_callback_does_not_stop_the_network, "heartbeats go on while it runs: the user stays ONLINE") {
-    Server *server = server_start("heartbeat_interval_ms = 100\nheartbeat_timeout_ms = 400", "auto_register_on_mention = true");
+    Server *server = server_start(SHORT_SILENCE, "auto_register_on_mention = true");
     Client *watcher = online(server, "watcher");
     CHECK_EQ(subscribe(watcher, IDS("alice", "clock"))->code, 0);
     Client *alice = online(server, "alice");
@@ -219,5 +206,5 @@ CASE(many_clients_in_one_process, "fifty, all online, all told") {
     CHECK_EQ(set_status(clients[0], "hello everybody")->code, 0);
     for (int i = 1; i < CLIENTS; i++) await_status(clients[i], "user0", ANY, TIM_REASON_CUSTOM_STATUS, "hello everybody");
     for (int i = 0; i < CLIENTS; i++) destroy(clients[i]);
-    CHECK_EQ(count_in("task"), 3);
+    CHECK_EQ(threads_now(), 1);
 }

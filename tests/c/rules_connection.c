@@ -3,7 +3,7 @@
 
 #include "wire.h"
 
-/* A port on which nobody listens: one that a server has just given back. */
+/* A port on which nobody listens: that of a server which has ended. */
 static Server *absent_server(void) {
     Server *server = server_start("", "");
     server_stop(server);
@@ -86,7 +86,7 @@ CASE(a_change_whose_answer_was_lost_is_9508, "R8.6: outcome unknown, never sent 
 
 CASE(a_server_that_answers_no_request_is_given_up, "R8.6: after request_timeout the client reconnects") {
     FakeServer *server = fake_listen();
-    Client *alice = client_at(server->address, "\"request_timeout_ms\":300");
+    Client *alice = client_at(server->address, "\"request_timeout_ms\":2000");
     Wire *first = fake_online(server, alice, "alice", 1);
     Call *set = start_set(alice, "busy");
     fake_expect(first, CLIENT_SET);
@@ -99,7 +99,7 @@ CASE(a_server_that_answers_no_request_is_given_up, "R8.6: after request_timeout 
 
 CASE(a_stopped_server_is_noticed_by_its_heartbeats, "R8.6: SIGSTOP, no call is made, the client disconnects") {
     Server *server = server_start("heartbeat_interval_ms = 100\nheartbeat_timeout_ms = 60000", "");
-    Client *alice = client_new(server, "\"request_timeout_ms\":300");
+    Client *alice = client_new(server, "\"request_timeout_ms\":2000");
     CHECK_EQ(login(alice, "alice", user_sig("alice", 3600))->code, 0);
     CHECK_EQ(kill(server->process.pid, SIGSTOP), 0);
     await_event(alice, EVENT_CONNECTION, TIM_CONNECTION_DISCONNECTED);
@@ -115,7 +115,8 @@ CASE(a_logout_without_a_connection_completes, "R8.8: with 0, after at most 3 s")
     int64_t started_ms = now_ms();
     Result *result = logout_of(alice);
     CHECK_EQ(result->code, 0);
-    CHECK(result->at_ms - started_ms < 4000);
+    /* Not when a connection would have been there again, or a request's time had been over. */
+    CHECK(result->at_ms - started_ms < DEADLINE_MS / 2);
 }
 
 CASE(while_disconnected_nothing_is_told_about_users, "R6.8: only the connection's state") {

@@ -80,7 +80,7 @@ CASE(until_the_login_calls_answer_6014, "R8.2") {
 CASE(calls_during_a_login, "R8.2: 7501 for another login, 6014 for everything else, in the order of the calls") {
     /* A scripted server that does not answer, so that the login is going on until its time is over. */
     FakeServer *server = fake_listen();
-    Client *alice = client_at(server->address, "\"login_timeout_ms\":1000");
+    Client *alice = client_at(server->address, "\"login_timeout_ms\":5000");
     Call *first = start_login(alice, "alice", "sig");
     fake_expect(fake_accept(server), CLIENT_LOGIN);
     int32_t state = 0;
@@ -174,7 +174,7 @@ CASE(a_user_sig_that_expires_online_ends_the_connection, "R8.4, R2.2: the expire
     Client *alice = online(server, "alice");
     CHECK_EQ(subscribe(alice, IDS("bob"))->code, 0);
     Client *bob = client_new(server, "");
-    CHECK_EQ(login(bob, "bob", user_sig("bob", 2))->code, 0);
+    login_to_expire(bob, "bob");
     await_event(bob, EVENT_EXPIRED, ANY);
     await_status(alice, "bob", TIM_STATUS_OFFLINE, TIM_REASON_EXPIRED, NULL);
     CHECK_EQ(set_status(bob, "busy")->code, TIM_ERR_NOT_LOGGED_IN);
@@ -189,10 +189,12 @@ CASE(a_renewed_user_sig_keeps_the_session, "R8.4: the old one's end is not notic
     CHECK_EQ(subscribe(alice, IDS("clock"))->code, 0);
     Client *bob = client_new(server, "");
     Client *clock = client_new(server, "");
-    CHECK_EQ(login(bob, "bob", user_sig("bob", 2))->code, 0);
-    CHECK_EQ(finish(start_renew(bob, user_sig("alice", 3600)))->code, TIM_ERR_USER_SIG_OTHER_USER);
-    CHECK_EQ(finish(start_renew(bob, user_sig("bob", 3600)))->code, 0);
-    CHECK_EQ(login(clock, "clock", user_sig("clock", 3))->code, 0);
+    const char *another = user_sig("alice", 3600), *renewed = user_sig("bob", 3600);
+    CHECK_EQ(login(bob, "bob", user_sig("bob", 5))->code, 0);
+    CHECK_EQ(finish(start_renew(bob, another))->code, TIM_ERR_USER_SIG_OTHER_USER);
+    CHECK_EQ(finish(start_renew(bob, renewed))->code, 0);
+    /* Made later and good for longer, so that it ends later. */
+    CHECK_EQ(login(clock, "clock", user_sig("clock", 6))->code, 0);
     await_event(clock, EVENT_EXPIRED, ANY);
     fence(bob);
 }

@@ -136,7 +136,7 @@ CASE(a_reconnect_without_a_change_tells_nothing, "R6.6: a raw device that comes 
 }
 
 CASE(every_way_of_going_has_its_reason, "R6.7: LOGIN, CUSTOM_STATUS, LINK_CLOSED, TIMEOUT, LOGOUT, each with a later since") {
-    Server *server = server_start("heartbeat_interval_ms = 150\nheartbeat_timeout_ms = 600", "accounts = [\"bob\"]");
+    Server *server = server_start(SHORT_SILENCE, "accounts = [\"bob\"]");
     Client *alice = online(server, "alice");
     CHECK_EQ(subscribe(alice, IDS("bob"))->code, 0);
     Peer *first = peer_online(server, "bob", "");

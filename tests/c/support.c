@@ -1,9 +1,13 @@
 /* Cases, checks, time, and main(). */
 #include "support_internal.h"
 
+#include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,6 +51,53 @@ int64_t now_ms(void) { return monotonic_us() / 1000; }
 void nap(void) {
     struct timespec a_moment = {0, 2 * 1000 * 1000};
     nanosleep(&a_moment, NULL);
+}
+
+int reserve_port(void) {
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    CHECK(fd >= 0);
+    CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
+    CHECK_EQ(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    CHECK_EQ(getsockname(fd, (struct sockaddr *)&at, &length), 0);
+    return ntohs(at.sin_port);
+}
+
+/* Whether the kernel has begun to take the thread away: before that, nobody who joins it comes back. */
+static int is_exiting(const char *thread) {
+    enum { PF_EXITING = 4 };
+    char path[64], stat[512];
+    unsigned flags = 0;
+    snprintf(path, sizeof path, "/proc/self/task/%.20s/stat", thread);
+    FILE *file = fopen(path, "r");
+    /* Gone since it was listed. */
+    if (file == NULL) return 1;
+    stat[fread(stat, 1, sizeof stat - 1, file)] = 0;
+    fclose(file);
+    /* After the name, which may hold anything: state, five numbers, flags. */
+    const char *name_end = strrchr(stat, ')');
+    if (name_end == NULL) return 1;
+    CHECK_EQ(sscanf(name_end + 1, " %*c %*d %*d %*d %*d %*d %u", &flags), 1);
+    return (flags & PF_EXITING) != 0;
+}
+
+int threads_now(void) {
+    int count = 0;
+    DIR *listing = opendir("/proc/self/task");
+    CHECK(listing != NULL);
+    for (struct dirent *entry; (entry = readdir(listing)) != NULL;) count += entry->d_name[0] != '.' && !is_exiting(entry->d_name);
+    closedir(listing);
+    return count;
+}
+
+int files_now(void) {
+    int count = -1; /* the listing itself */
+    DIR *listing = opendir("/proc/self/fd");
+    CHECK(listing != NULL);
+    for (struct dirent *entry; (entry = readdir(listing)) != NULL;) count += entry->d_name[0] != '.';
+    closedir(listing);
+    return count;
 }
 
 /* `program case` runs one case; `program --peer …` is a client for another process; without arguments lists the cases. */

@@ -66,6 +66,15 @@ const char *last_error(void);
 /* Monotonic milliseconds, comparable between processes. */
 int64_t now_ms(void);
 
+/* Takes a free port of 127.0.0.1 for this process until it ends. Nobody is given it meanwhile, and connections are refused;
+ * whoever sets SO_REUSEADDR and names it, as servers do, may listen on it, and listen again. */
+int reserve_port(void);
+
+/* Threads of this process, this one included. A thread that was joined may stand in /proc a moment longer and is not counted. */
+int threads_now(void);
+/* Its open files. */
+int files_now(void);
+
 /* ---- the server, as a process of its own ------------------------------------------------------------------------ */
 
 #define APP_ID 1400000001
@@ -74,9 +83,14 @@ int64_t now_ms(void);
 typedef struct Server {
     Process process;
     char address[64]; /* tim://127.0.0.1:port */
-    int port;
+    int port;         /* kept while the server is down, so that no other test's server gets it */
     char directory[64]; /* holds server.toml and server.log, removed at the end */
 } Server;
+
+/* Settings of a node whose clients say something each 300 ms and are given up after 2.5 s: soon enough for a test that waits for
+ * it, late enough for a machine that stands still for two seconds. */
+#define SHORT_SILENCE_MS 2500
+#define SHORT_SILENCE "heartbeat_interval_ms = 300\nheartbeat_timeout_ms = 2500\n"
 
 /* Starts tim-presence-server with one app. Both texts are TOML and may be "": settings of the node, and of the app. */
 Server *server_start(const char *node_settings, const char *app_settings);
@@ -99,7 +113,8 @@ int server_logged(const Server *server, const char *text);
 /* Awaits one. */
 void server_await_log(Server *server, const char *text);
 
-/* A UserSig made by `tim-presence-server sign`. */
+/* A UserSig made by `tim-presence-server sign`. One that is to expire soon may have done so before it is used, on a machine that
+ * is busy: see login_to_expire. */
 const char *user_sig(const char *user, int valid_seconds);
 const char *user_sig_with_key(const char *user, int valid_seconds, const char *key);
 
@@ -177,6 +192,8 @@ int finished(Call *call);
 
 /* Start and finish in one. */
 Result *login(Client *client, const char *user, const char *sig);
+/* Logs in with a UserSig that expires soon, and was good when the server looked. For how many seconds it is valid. */
+int login_to_expire(Client *client, const char *user);
 Result *logout_of(Client *client);
 Result *set_status(Client *client, const char *custom);
 Result *query(Client *client, const char *const *ids, size_t count);

@@ -294,6 +294,15 @@ int finished(Call *call) {
 }
 
 Result *login(Client *client, const char *user, const char *sig) { return finish(start_login(client, user, sig)); }
+int login_to_expire(Client *client, const char *user) {
+    for (int valid_seconds = 2;; valid_seconds *= 2) {
+        Result *result = login(client, user, user_sig(user, valid_seconds));
+        if (result->code == 0) return valid_seconds;
+        /* It took longer than that to come here. */
+        CHECK_EQ(result->code, TIM_ERR_USER_SIG_EXPIRED);
+        CHECK(valid_seconds < DEADLINE_MS / 1000 / 2);
+    }
+}
 Result *logout_of(Client *client) { return finish(start_logout(client)); }
 Result *set_status(Client *client, const char *custom) { return finish(start_set(client, custom)); }
 Result *query(Client *client, const char *const *ids, size_t count) { return finish(start_query(client, ids, count)); }

@@ -86,6 +86,8 @@ typedef struct Request {
 } Request;
 
 FakeServer *fake_listen(void);
+/* Refuses connections from now on. */
+void fake_stop_listening(FakeServer *server);
 /* Awaits a client and reads its preface. */
 Wire *fake_accept(FakeServer *server);
 /* The same; NULL for a connection that its client gave up before it was accepted. */

@@ -106,7 +106,7 @@ CASE(a_server_that_answers_no_login, "the login gives up within its time") {
 
 CASE(a_server_that_closes_at_once, "the login tries again until its time is over") {
     FakeServer *server = fake_listen();
-    Client *alice = client_at(server->address, "\"login_timeout_ms\":1500,\"backoff_max_ms\":100");
+    Client *alice = client_at(server->address, "\"backoff_max_ms\":100");
     Call *call = start_login(alice, "alice", "sig");
     wire_close(fake_accept(server));
     Wire *wire = fake_accept(server);
@@ -152,7 +152,7 @@ CASE(heartbeats_come_in_the_servers_interval, "R2.6: told at login; any other fr
 
 CASE(heartbeats_without_an_echo, "R8.6: the server counts as gone after request_timeout, and the client comes back") {
     FakeServer *server = fake_listen();
-    Client *alice = client_at(server->address, "\"request_timeout_ms\":300");
+    Client *alice = client_at(server->address, "\"request_timeout_ms\":2000");
     Call *call = start_login(alice, "alice", "sig");
     Wire *wire = fake_accept(server);
     fake_login_reply(wire, fake_expect(wire, CLIENT_LOGIN), 100);

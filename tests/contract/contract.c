@@ -1,7 +1,6 @@
 /* See contract.h. */
 #include "contract.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -145,28 +144,7 @@ void poll_until(TimClient client, Signal *signal, int posts, const char *what) {
     }
 }
 
-/* ---- what the process holds ---- */
-
-static int entries_of(const char *directory) {
-    int count = 0;
-    DIR *listing = opendir(directory);
-    CHECK(listing != NULL);
-    for (struct dirent *entry; (entry = readdir(listing)) != NULL;) count += entry->d_name[0] != '.';
-    closedir(listing);
-    return count;
-}
-
-int threads_now(void) {
-    int least = entries_of("/proc/self/task");
-    const struct timespec one_ms = {0, 1000000};
-    for (int i = 0; i < 20 && least > 1; i++) {
-        nanosleep(&one_ms, NULL);
-        int threads = entries_of("/proc/self/task");
-        if (threads < least) least = threads;
-    }
-    return least;
-}
-int files_now(void) { return entries_of("/proc/self/fd") - 1; /* the listing itself */ }
+/* ---- children ---- */
 
 void await_child(pid_t pid) {
     Process child = {.pid = pid};

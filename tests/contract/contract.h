@@ -60,13 +60,8 @@ void raw_destroy(TimClient client);
 /* Polls until `signal` was posted `posts` times, waiting for the library, not for time. */
 void poll_until(TimClient client, Signal *signal, int posts, const char *what);
 
-/* ---- what the process holds ---- */
+/* ---- children ---- */
 
-/* Threads, this one included. */
-/* A thread that was joined stands in /proc a moment longer: the least of 20 ms, which no thread that stays gets below. */
-int threads_now(void);
-/* Open files. */
-int files_now(void);
 /* Awaits the end of a child that must end with exit status 0. */
 void await_child(pid_t pid);
 /* Runs `body` in a child that leaves with _exit(0) after it, and awaits it. */

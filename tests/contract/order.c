@@ -408,35 +408,39 @@ static void on_link(int32_t state, int32_t code, const char *message, void *user
 }
 
 CASE(a_held_callback_does_not_stop_heartbeats, "under each delivery, three timeouts long: the server still has the user ONLINE") {
-    Server *server = server_start("heartbeat_interval_ms = 100\nheartbeat_timeout_ms = 400", "auto_register_on_mention = true");
+    static const char *const users[DELIVERIES] = {"alice", "bob", "carol"};
+    static Hold holds[DELIVERIES];
+    Link links[DELIVERIES] = {{.lost = {0}}};
+    TimClient clients[DELIVERIES];
+    Server *server = server_start(SHORT_SILENCE, "auto_register_on_mention = true");
     Client *watcher = online(server, "watcher");
-    CHECK_EQ(subscribe(watcher, IDS("alice", "clock"))->code, 0);
+    CHECK_EQ(subscribe(watcher, IDS("alice", "bob", "carol", "clock"))->code, 0);
     for (int i = 0; i < DELIVERIES; i++) {
-        static Hold hold;
-        Link link = {.lost = {0}};
         Signal logged_in = {0};
-        TimClient alice = raw_client(server->address, deliveries[i]);
-        ACCEPTED(timSetConnectionStateCallback(alice, on_link, &link, NULL));
-        ACCEPTED(timLogin(alice, "alice", user_sig("alice", 3600), post_result, &logged_in));
+        clients[i] = raw_client(server->address, deliveries[i]);
+        ACCEPTED(timSetConnectionStateCallback(clients[i], on_link, &links[i], NULL));
+        ACCEPTED(timLogin(clients[i], users[i], user_sig(users[i], 3600), post_result, &logged_in));
         if (i == POLL) {
             /* Nobody polls from here on: the slowest callback there can be. */
-            poll_until(alice, &logged_in, 1, "the login");
+            poll_until(clients[i], &logged_in, 1, "the login");
         } else {
             await_posts(&logged_in, 1, "the login");
-            hold_callbacks(alice, &hold);
+            hold_callbacks(clients[i], &holds[i]);
         }
-        await_status(watcher, "alice", TIM_STATUS_ONLINE, ANY, NULL);
-        /* Time passes, as seen on a device that falls silent: its process is stopped. */
-        for (int silence = 0; silence < 3; silence++) {
-            Peer *clock = peer_online(server, "clock", "");
-            peer_signal(clock, 19 /* SIGSTOP */);
-            await_status(watcher, "clock", TIM_STATUS_OFFLINE, TIM_REASON_TIMEOUT, NULL);
-            peer_signal(clock, 9 /* SIGKILL */);
-        }
-        check_silence(watcher, "alice");
-        if (i != POLL) let_go(&hold);
-        CHECK_EQ(posts_of(&link.lost), 0);
-        raw_destroy(alice);
-        await_status(watcher, "alice", TIM_STATUS_OFFLINE, TIM_REASON_LINK_CLOSED, NULL);
+        await_status(watcher, users[i], TIM_STATUS_ONLINE, ANY, NULL);
+    }
+    /* Time passes, as seen on a device that falls silent: its process is stopped. */
+    for (int silence = 0; silence < 3; silence++) {
+        Peer *clock = peer_online(server, "clock", "");
+        peer_signal(clock, 19 /* SIGSTOP */);
+        await_status(watcher, "clock", TIM_STATUS_OFFLINE, TIM_REASON_TIMEOUT, NULL);
+        peer_signal(clock, 9 /* SIGKILL */);
+    }
+    for (int i = 0; i < DELIVERIES; i++) {
+        check_silence(watcher, users[i]);
+        if (i != POLL) let_go(&holds[i]);
+        CHECK_EQ(posts_of(&links[i].lost), 0);
+        raw_destroy(clients[i]);
+        await_status(watcher, users[i], TIM_STATUS_OFFLINE, TIM_REASON_LINK_CLOSED, NULL);
     }
 }

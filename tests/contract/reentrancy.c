@@ -94,18 +94,18 @@ static void status_nothing(const TimUserStatus *const *changes, size_t count, vo
 
 /* ---- how each comes to be called ---- */
 
-static void log_in(Scene *scene, uint32_t valid_s) {
-    ACCEPTED(timLogin(scene->client, "alice", home_user_sig(&scene->home, "alice", valid_s), NULL, NULL));
+static void log_in(Scene *scene) {
+    ACCEPTED(timLogin(scene->client, "alice", home_user_sig(&scene->home, "alice", 3600), NULL, NULL));
 }
 
 static void cause_result(Scene *scene) { ACCEPTED(timGetSubscriptions(scene->client, in_result, scene)); }
 static void cause_status(Scene *scene) {
     ACCEPTED(timSetUserStatusChangedCallback(scene->client, in_status, scene, NULL));
-    log_in(scene, 3600);
+    log_in(scene);
 }
 static void cause_connection(Scene *scene) {
     ACCEPTED(timSetConnectionStateCallback(scene->client, in_connection, scene, NULL));
-    log_in(scene, 3600);
+    log_in(scene);
 }
 
 /* Another device of the platform logs in once this one has. */
@@ -119,9 +119,19 @@ static void cause_kicked(Scene *scene) {
     ACCEPTED(timSetKickedOfflineCallback(scene->client, in_kicked, scene, NULL));
     ACCEPTED(timLogin(scene->client, "alice", home_user_sig(&scene->home, "alice", 3600), kick, scene));
 }
+/* A UserSig that is over before the server sees it, as on a busy machine, is a refused login and no expiry. */
+static void log_in_for_longer(const TimResult *result, void *user_data) {
+    static uint32_t valid_s;
+    Scene *scene = user_data;
+    if (result == NULL) valid_s = 2;
+    else if (result->code == TIM_ERR_USER_SIG_EXPIRED) valid_s *= 2;
+    else return;
+    CHECK(valid_s < DEADLINE_MS / 1000);
+    ACCEPTED(timLogin(scene->client, "alice", home_user_sig(&scene->home, "alice", valid_s), log_in_for_longer, scene));
+}
 static void cause_expired(Scene *scene) {
     ACCEPTED(timSetUserSigExpiredCallback(scene->client, in_plain, scene, NULL));
-    log_in(scene, 1);
+    log_in_for_longer(NULL, scene);
 }
 
 static void subscribe_to_two(const TimResult *result, void *user_data) {
@@ -135,7 +145,7 @@ static void cause_evicted(Scene *scene) {
 }
 static void cause_log(Scene *scene) {
     ACCEPTED(timSetLogCallback(scene->client, TIM_LOG_TRACE, in_log, scene, NULL));
-    log_in(scene, 3600);
+    log_in(scene);
 }
 static void cause_freed(Scene *scene) {
     ACCEPTED(timSetUserStatusChangedCallback(scene->client, status_nothing, scene, in_plain));

@@ -21,7 +21,7 @@ CASE(half_a_frame_and_silence, "R8.6: a server that does not finish is gone afte
 
 CASE(reset_with_calls_under_way, "R8.6: what changes something is 9508 and not sent again; a query is") {
     FakeServer *server = fake_listen();
-    Client *alice = client_at(server->address, SHORT_REQUESTS);
+    Client *alice = client_at(server->address, QUICK_RETURN);
     Wire *wire = fake_online(server, alice, "alice", 1);
     Call *set = start_set(alice, "busy");
     fake_expect(wire, CLIENT_SET);
@@ -57,7 +57,7 @@ CASE(a_late_answer, "R8.6: the result is 9508 after request_timeout_ms, and stay
 
 CASE(an_answer_twice, "the second is to nothing, also when another call waits") {
     FakeServer *server = fake_listen();
-    Client *alice = client_at(server->address, SHORT_REQUESTS);
+    Client *alice = client_at(server->address, QUICK_RETURN);
     Wire *wire = fake_online(server, alice, "alice", 1);
     Call *first = start_set(alice, "one"), *second = start_set(alice, "two");
     uint64_t first_id = fake_expect(wire, CLIENT_SET), second_id = fake_expect(wire, CLIENT_SET);
@@ -72,7 +72,7 @@ CASE(an_answer_twice, "the second is to nothing, also when another call waits") 
 
 CASE(answers_in_the_wrong_order, "each goes to its call, and the results still come in the order of the calls") {
     FakeServer *server = fake_listen();
-    Client *alice = client_at(server->address, SHORT_REQUESTS);
+    Client *alice = client_at(server->address, QUICK_RETURN);
     Wire *wire = fake_online(server, alice, "alice", 1);
     Call *first = start_query(alice, IDS("bob")), *second = start_query(alice, IDS("carol"));
     uint64_t first_id = fake_expect(wire, CLIENT_QUERY), second_id = fake_expect(wire, CLIENT_QUERY);
@@ -85,7 +85,7 @@ CASE(answers_in_the_wrong_order, "each goes to its call, and the results still c
 
 CASE(an_answer_that_names_others, "is handed on: what a query answers is the server's word (R4.5), in the numbers of this version (R2.5)") {
     FakeServer *server = fake_listen();
-    Client *alice = client_at(server->address, SHORT_REQUESTS);
+    Client *alice = client_at(server->address, QUICK_RETURN);
     Wire *wire = fake_online(server, alice, "alice", 1);
     Call *ask = start_query(alice, IDS("bob"));
     fake_reply_with(wire, fake_expect(wire, CLIENT_QUERY), "mallory", 77, "", UINT64_MAX);
@@ -100,7 +100,7 @@ CASE(an_answer_that_names_others, "is handed on: what a query answers is the ser
 
 CASE(versions_going_back_after_a_reconnect, "R6.5, R6.6: a server that knows less than was told says nothing new") {
     FakeServer *server = fake_listen();
-    Client *alice = client_at(server->address, SHORT_REQUESTS);
+    Client *alice = client_at(server->address, QUICK_RETURN);
     Wire *wire = fake_online(server, alice, "alice", 100);
     fake_push(wire, "bob", TIM_STATUS_ONLINE, "at ten", 10);
     await_status(alice, "bob", ANY, ANY, "at ten");
@@ -115,7 +115,7 @@ CASE(versions_going_back_after_a_reconnect, "R6.5, R6.6: a server that knows les
 
 CASE(a_snapshot_going_back, "R5.6, R6.5: the result says what the server says; what was told before is not told again") {
     FakeServer *server = fake_listen();
-    Client *alice = client_at(server->address, SHORT_REQUESTS);
+    Client *alice = client_at(server->address, QUICK_RETURN);
     Wire *wire = fake_online(server, alice, "alice", 1);
     fake_push(wire, "bob", TIM_STATUS_ONLINE, "at ten", 10);
     await_status(alice, "bob", ANY, ANY, "at ten");
@@ -129,7 +129,7 @@ CASE(a_snapshot_going_back, "R5.6, R6.5: the result says what the server says; w
 
 CASE(a_text_that_is_not_utf8, "is no message of this protocol: the connection is given up, nothing of it is told") {
     FakeServer *server = fake_listen();
-    Client *alice = client_at(server->address, SHORT_REQUESTS);
+    Client *alice = client_at(server->address, QUICK_RETURN);
     Wire *wire = fake_online(server, alice, "alice", 1);
     fake_push(wire, "bob", TIM_STATUS_ONLINE, "\xc3\x28", 5);
     wire_await_close(wire);
@@ -140,7 +140,7 @@ CASE(a_text_that_is_not_utf8, "is no message of this protocol: the connection is
 
 CASE(an_ill_formed_user_id, "is not told; the session lives") {
     FakeServer *server = fake_listen();
-    Client *alice = client_at(server->address, SHORT_REQUESTS);
+    Client *alice = client_at(server->address, QUICK_RETURN);
     Wire *wire = fake_online(server, alice, "alice", 1);
     fake_push(wire, "", TIM_STATUS_ONLINE, "", 1);
     fake_push(wire, "a\nb", TIM_STATUS_ONLINE, "", 1);
@@ -152,7 +152,7 @@ CASE(an_ill_formed_user_id, "is not told; the session lives") {
 
 CASE(a_frame_over_the_limit, "1 MiB: given up when it is announced, not when it has come") {
     FakeServer *server = fake_listen();
-    Client *alice = client_at(server->address, SHORT_REQUESTS);
+    Client *alice = client_at(server->address, QUICK_RETURN);
     Wire *wire = fake_online(server, alice, "alice", 1);
     wire_send(wire, "\x81\x80\x40", 3);
     wire_await_close(wire);
@@ -192,7 +192,7 @@ static void on_flood(const TimUserStatus *const *changes, size_t count, void *us
 CASE(a_flood_of_changes, "R6.3: changes merge while a callback is slow; the last of each user is told") {
     enum { CHANGES = 20000 };
     FakeServer *server = fake_listen();
-    Client *alice = client_at(server->address, SHORT_REQUESTS);
+    Client *alice = client_at(server->address, QUICK_RETURN);
     Wire *wire = fake_online(server, alice, "alice", 1);
     sem_init(&entered, 0, 0);
     sem_init(&may_go_on, 0, 0);
@@ -223,7 +223,7 @@ CASE(a_flood_of_changes, "R6.3: changes merge while a callback is slow; the last
 
 CASE(asked_to_go, "GoAway: the client finishes what is under way, goes, and returns with its session") {
     FakeServer *server = fake_listen();
-    Client *alice = client_at(server->address, SHORT_REQUESTS);
+    Client *alice = client_at(server->address, QUICK_RETURN);
     Wire *wire = fake_online(server, alice, "alice", 1);
     Call *set = start_set(alice, "busy");
     uint64_t id = fake_expect(wire, CLIENT_SET);
@@ -244,7 +244,7 @@ CASE(asked_to_go, "GoAway: the client finishes what is under way, goes, and retu
 
 CASE(a_link_that_flaps, "cut after each login, many times: the session survives, nothing is told but the connection") {
     FakeServer *server = fake_listen();
-    Client *alice = client_at(server->address, SHORT_REQUESTS);
+    Client *alice = client_at(server->address, QUICK_RETURN);
     Wire *wire = fake_online(server, alice, "alice", 1);
     for (int i = 0; i < 20; i++) {
         if (i % 2 == 0) wire_close(wire);
@@ -257,9 +257,9 @@ CASE(a_link_that_flaps, "cut after each login, many times: the session survives,
 
 CASE(gone_for_good, "R8.6: calls wait disconnected_wait_ms, then 9523; the user stays logged in and may log out") {
     FakeServer *server = fake_listen();
-    Client *alice = client_at(server->address, SHORT_REQUESTS ",\"disconnected_wait_ms\":300,\"logout_timeout_ms\":300");
+    Client *alice = client_at(server->address, QUICK_RETURN ",\"disconnected_wait_ms\":300,\"logout_timeout_ms\":300");
     Wire *wire = fake_online(server, alice, "alice", 1);
-    close(server->fd);
+    fake_stop_listening(server);
     wire_close(wire);
     await_event(alice, EVENT_CONNECTION, TIM_CONNECTION_DISCONNECTED);
     Call *set = start_set(alice, "busy"), *ask = start_query(alice, IDS("bob"));
@@ -276,7 +276,7 @@ CASE(a_session_ended_by_the_server, "6208 and 70052 are the kicked callback, 620
     static const int32_t codes[] = {TIM_ERR_KICKED_OFFLINE, TIM_ERR_USER_SIG_REVOKED, TIM_ERR_USER_SIG_EXPIRED_ONLINE};
     for (int i = 0; i < 3; i++) {
         FakeServer *server = fake_listen();
-        Client *alice = client_at(server->address, SHORT_REQUESTS);
+        Client *alice = client_at(server->address, QUICK_RETURN);
         Wire *wire = fake_online(server, alice, "alice", 1);
         Call *set = start_set(alice, "busy");
         fake_expect(wire, CLIENT_SET);

@@ -1,11 +1,11 @@
 //! The frames that servers write most, encoded straight from borrowed values: a change (once for all its watchers) and
 //! replies and pushes with many users. The bytes are exactly those the generated types give; a test below compares.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use presence::ids::UserId;
-use presence::status::Presence;
+use presence::status::{Presence, Version};
 use prost::Message as _;
-use prost::encoding::{encode_varint, encoded_len_varint};
+use prost::encoding::encoded_len_varint;
 
 use crate::conversion;
 use crate::message::{Reply, StatusRef, UserStatus};
@@ -25,20 +25,17 @@ const REPLY_LOGIN: u8 = 7;
 
 pub(crate) fn change_frame(user: &UserId, presence: &Presence) -> Bytes {
     // Platforms only in answers (R1.4).
-    let status = StatusFields::of_presence(user, presence, 0);
-    let push_len = delimited_len(status.len());
-    let frame_len = delimited_len(push_len);
-    let mut buffer = BytesMut::with_capacity(encoded_len_varint(frame_len as u64) + frame_len);
-    encode_varint(frame_len as u64, &mut buffer);
-    put_header(FRAME_PUSH, push_len, &mut buffer);
-    status.put(PUSH_CHANGES, &mut buffer);
+    let status = StatusFields::of_presence(user, presence, presence.version, 0);
+    let mut buffer = BytesMut::new();
+    let mut frame = begin_frame(FRAME_PUSH, delimited_len(status.len()), &mut buffer);
+    frame.put_status(PUSH_CHANGES, &status);
     buffer.freeze()
 }
 
 pub(crate) fn append_push(changes: &[UserStatus], buffer: &mut BytesMut) {
     let statuses = changes.iter().map(StatusFields::of_message);
-    begin_frame(FRAME_PUSH, statuses_len(statuses.clone()), buffer);
-    statuses.for_each(|status| status.put(PUSH_CHANGES, buffer));
+    let mut frame = begin_frame(FRAME_PUSH, statuses_len(statuses.clone()), buffer);
+    statuses.for_each(|status| frame.put_status(PUSH_CHANGES, &status));
 }
 
 /// The users are those of `reply`, then `users`.
@@ -46,10 +43,7 @@ pub(crate) fn append_reply(reply: &Reply, users: &[StatusRef<'_>], buffer: &mut 
     let login = reply.login.as_ref().map(conversion::login_reply_to_wire);
     let owned = reply.users.iter().map(StatusFields::of_message);
     let borrowed = users.iter().map(StatusFields::of_reference);
-    let length = number_len(reply.request_id)
-        + number_len(signed(reply.code))
-        + text_len(reply.message.as_bytes())
-        + number_len(u64::from(reply.retry_after_ms))
+    let length = head_len(reply)
         + statuses_len(owned.clone())
         + statuses_len(borrowed.clone())
         + reply
@@ -60,22 +54,73 @@ pub(crate) fn append_reply(reply: &Reply, users: &[StatusRef<'_>], buffer: &mut 
         + login
             .as_ref()
             .map_or(0, |login| delimited_len(login.encoded_len()));
-    begin_frame(FRAME_REPLY, length, buffer);
-    let mut head = Gathered::default();
-    head.put_number(1, reply.request_id);
-    head.put_number(2, signed(reply.code));
-    head.put_text(3, reply.message.as_bytes(), buffer);
-    head.put_number(4, u64::from(reply.retry_after_ms));
-    head.flush(buffer);
-    owned.for_each(|status| status.put(REPLY_USERS, buffer));
-    borrowed.for_each(|status| status.put(REPLY_USERS, buffer));
+    let mut frame = begin_frame(FRAME_REPLY, length, buffer);
+    frame.put_head(reply);
+    owned.for_each(|status| frame.put_status(REPLY_USERS, &status));
+    borrowed.for_each(|status| frame.put_status(REPLY_USERS, &status));
     for id in &reply.evicted {
-        put_header(REPLY_EVICTED, id.len(), buffer);
-        buffer.put_slice(id.as_bytes());
+        frame.put_header(REPLY_EVICTED, id.len());
+        frame.put_bytes(id.as_bytes());
     }
     if let Some(login) = login {
-        put_header(REPLY_LOGIN, login.encoded_len(), buffer);
-        login.encode(buffer).expect("a BytesMut grows");
+        frame.put_header(REPLY_LOGIN, login.encoded_len());
+        frame.put_bytes(&login.encode_to_vec());
+    }
+}
+
+/// The fields of a reply before its users.
+fn head_len(reply: &Reply) -> usize {
+    number_len(reply.request_id)
+        + number_len(signed(reply.code))
+        + text_len(reply.message.as_bytes())
+        + number_len(u64::from(reply.retry_after_ms))
+}
+
+/// See [`UsersReply`](crate::message::UsersReply).
+pub(crate) struct UsersRoom<'a> {
+    room: &'a mut Vec<u8>,
+    /// Bytes of it that are written.
+    len: usize,
+}
+
+impl<'a> UsersRoom<'a> {
+    pub(crate) fn new(room: &'a mut Vec<u8>) -> UsersRoom<'a> {
+        UsersRoom { room, len: 0 }
+    }
+
+    pub(crate) fn found(&mut self, user: &UserId, presence: &Presence, version: Version, platforms: u32) {
+        self.put(&StatusFields::of_presence(user, presence, version, platforms));
+    }
+
+    pub(crate) fn failed(&mut self, user_id: &str, code: i32) {
+        self.put(&StatusFields::of_failure(user_id, code));
+    }
+
+    #[inline]
+    fn put(&mut self, status: &StatusFields<'_>) {
+        let length = status.len();
+        let end = self.len + delimited_len(length);
+        if end > self.room.len() {
+            // What is there is overwritten, so it is made ready once and for all replies.
+            self.room.resize(2 * end, 0);
+        }
+        let mut cursor = Cursor {
+            out: &mut self.room[self.len..end],
+            at: 0,
+        };
+        cursor.put_header(REPLY_USERS, length);
+        cursor.put_fields(status);
+        self.len = end;
+    }
+
+    pub(crate) fn frame(self, reply: &Reply) -> Bytes {
+        let users = &self.room[..self.len];
+        let head_len = head_len(reply);
+        let body_len = head_len + users.len();
+        let mut buffer = BytesMut::with_capacity(frame_len(body_len));
+        begin(FRAME_REPLY, body_len, head_len, &mut buffer).put_head(reply);
+        buffer.extend_from_slice(users);
+        buffer.freeze()
     }
 }
 
@@ -92,13 +137,18 @@ struct StatusFields<'a> {
 }
 
 impl<'a> StatusFields<'a> {
-    fn of_presence(user: &'a UserId, presence: &'a Presence, platforms: u32) -> StatusFields<'a> {
+    fn of_presence(
+        user: &'a UserId,
+        presence: &'a Presence,
+        version: Version,
+        platforms: u32,
+    ) -> StatusFields<'a> {
         StatusFields {
             user_id: user.as_bytes(),
             code: 0,
             status: presence.status as i32,
             custom_status: presence.custom.as_str().as_bytes(),
-            version: presence.version.0,
+            version: version.0,
             since_ms: presence.since.0,
             reason: presence.reason as i32,
             platforms,
@@ -124,17 +174,21 @@ impl<'a> StatusFields<'a> {
                 user,
                 presence,
                 platforms,
-            } => StatusFields::of_presence(user, presence, *platforms),
-            StatusRef::Plain { user_id, code } => StatusFields {
-                user_id: user_id.as_bytes(),
-                code: *code,
-                status: 0,
-                custom_status: &[],
-                version: 0,
-                since_ms: 0,
-                reason: 0,
-                platforms: 0,
-            },
+            } => StatusFields::of_presence(user, presence, presence.version, *platforms),
+            StatusRef::Plain { user_id, code } => StatusFields::of_failure(user_id, *code),
+        }
+    }
+
+    fn of_failure(user_id: &'a str, code: i32) -> StatusFields<'a> {
+        StatusFields {
+            user_id: user_id.as_bytes(),
+            code,
+            status: 0,
+            custom_status: &[],
+            version: 0,
+            since_ms: 0,
+            reason: 0,
+            platforms: 0,
         }
     }
 
@@ -148,53 +202,74 @@ impl<'a> StatusFields<'a> {
             + number_len(signed(self.reason))
             + number_len(u64::from(self.platforms))
     }
-
-    /// As field `tag` of a message.
-    fn put(&self, tag: u8, buffer: &mut BytesMut) {
-        let mut gathered = Gathered::default();
-        gathered.put_header(tag, self.len());
-        gathered.put_text(1, self.user_id, buffer);
-        gathered.put_number(2, signed(self.code));
-        gathered.put_number(3, signed(self.status));
-        gathered.put_text(4, self.custom_status, buffer);
-        gathered.put_number(5, self.version);
-        gathered.put_number(6, self.since_ms as u64);
-        gathered.put_number(7, signed(self.reason));
-        gathered.put_number(8, u64::from(self.platforms));
-        gathered.flush(buffer);
-    }
 }
 
 fn statuses_len<'a>(statuses: impl Iterator<Item = StatusFields<'a>>) -> usize {
     statuses.map(|status| delimited_len(status.len())).sum()
 }
 
-/// Numbers and headers on their way to a buffer, which is asked for room once for all that stand together.
-struct Gathered {
-    bytes: [u8; GATHERED_BYTES_MAX],
-    len: usize,
+/// The bytes of a varint of 2 to 8 bytes, the first lowest: seven bits in each, and the eighth in all but the last.
+#[inline]
+fn spread(number: u64, length: usize) -> u64 {
+    let halves = number & 0x0fff_ffff | (number & 0x00ff_ffff_f000_0000) << 4;
+    let quarters = halves & 0x0000_3fff_0000_3fff | (halves & 0x0fff_c000_0fff_c000) << 2;
+    let bytes = quarters & 0x007f_007f_007f_007f | (quarters & 0x3f80_3f80_3f80_3f80) << 1;
+    bytes | 0x8080_8080_8080_8080 & ((1 << (8 * (length - 1))) - 1)
 }
 
-/// A header and six numbers, of at most ten bytes and a tag each: the most that stands together, in a `UserStatus`
-/// without texts.
-const GATHERED_BYTES_MAX: usize = 7 * 11;
-
-impl Default for Gathered {
-    fn default() -> Gathered {
-        Gathered {
-            bytes: [0; GATHERED_BYTES_MAX],
-            len: 0,
-        }
-    }
+/// Makes room for a whole frame at the end of the buffer and writes all of it before the body's fields, which take
+/// `body_len` bytes.
+fn begin_frame(body_tag: u8, body_len: usize, buffer: &mut BytesMut) -> Cursor<'_> {
+    begin(body_tag, body_len, body_len, buffer)
 }
 
-impl Gathered {
+/// As [`begin_frame`], with room for the first `room_len` bytes of the body alone.
+fn begin(body_tag: u8, body_len: usize, room_len: usize, buffer: &mut BytesMut) -> Cursor<'_> {
+    let begin = buffer.len();
+    buffer.resize(begin + frame_len(body_len) - body_len + room_len, 0);
+    let mut cursor = Cursor {
+        out: &mut buffer[begin..],
+        at: 0,
+    };
+    cursor.put_varint(delimited_len(body_len) as u64);
+    cursor.put_header(body_tag, body_len);
+    cursor
+}
+
+/// A frame with a body of so many bytes.
+fn frame_len(body_len: usize) -> usize {
+    let length = delimited_len(body_len);
+    encoded_len_varint(length as u64) + length
+}
+
+/// Writes into room whose length was counted before: nothing grows on the way, and nothing is copied twice.
+struct Cursor<'a> {
+    out: &'a mut [u8],
+    at: usize,
+}
+
+impl Cursor<'_> {
+    #[inline]
     fn put_byte(&mut self, byte: u8) {
-        self.bytes[self.len] = byte;
-        self.len += 1;
+        self.out[self.at] = byte;
+        self.at += 1;
     }
 
+    /// A number of eight bytes or less, as nearly all are, in one piece where there is room for eight.
+    #[inline]
     fn put_varint(&mut self, mut number: u64) {
+        if number < 0x80 {
+            self.put_byte(number as u8);
+            return;
+        }
+        if number < 1 << 56
+            && let Some(room) = self.out.get_mut(self.at..self.at + 8)
+        {
+            let length = encoded_len_varint(number);
+            room.copy_from_slice(&spread(number, length).to_le_bytes());
+            self.at += length;
+            return;
+        }
         while number >= 0x80 {
             self.put_byte(number as u8 | 0x80);
             number >>= 7;
@@ -202,6 +277,7 @@ impl Gathered {
         self.put_byte(number as u8);
     }
 
+    #[inline]
     fn put_number(&mut self, tag: u8, number: u64) {
         if number != 0 {
             self.put_byte(tag << 3 | WIRE_VARINT);
@@ -209,31 +285,51 @@ impl Gathered {
         }
     }
 
+    #[inline]
     fn put_header(&mut self, tag: u8, length: usize) {
         self.put_byte(tag << 3 | WIRE_DELIMITED);
         self.put_varint(length as u64);
     }
 
-    fn put_text(&mut self, tag: u8, text: &[u8], buffer: &mut BytesMut) {
+    #[inline]
+    fn put_bytes(&mut self, bytes: &[u8]) {
+        self.out[self.at..][..bytes.len()].copy_from_slice(bytes);
+        self.at += bytes.len();
+    }
+
+    #[inline]
+    fn put_text(&mut self, tag: u8, text: &[u8]) {
         if !text.is_empty() {
             self.put_header(tag, text.len());
-            self.flush(buffer);
-            buffer.put_slice(text);
+            self.put_bytes(text);
         }
     }
 
-    fn flush(&mut self, buffer: &mut BytesMut) {
-        buffer.put_slice(&self.bytes[..self.len]);
-        self.len = 0;
+    /// As field `tag` of a message.
+    fn put_status(&mut self, tag: u8, status: &StatusFields<'_>) {
+        self.put_header(tag, status.len());
+        self.put_fields(status);
     }
-}
 
-/// Makes room for a whole frame and writes all of it before the body's fields.
-fn begin_frame(body_tag: u8, body_len: usize, buffer: &mut BytesMut) {
-    let frame_len = delimited_len(body_len);
-    buffer.reserve(encoded_len_varint(frame_len as u64) + frame_len);
-    encode_varint(frame_len as u64, buffer);
-    put_header(body_tag, body_len, buffer);
+    #[inline]
+    fn put_fields(&mut self, status: &StatusFields<'_>) {
+        self.put_text(1, status.user_id);
+        self.put_number(2, signed(status.code));
+        self.put_number(3, signed(status.status));
+        self.put_text(4, status.custom_status);
+        self.put_number(5, status.version);
+        self.put_number(6, status.since_ms as u64);
+        self.put_number(7, signed(status.reason));
+        self.put_number(8, u64::from(status.platforms));
+    }
+
+    /// The fields of a reply before its users.
+    fn put_head(&mut self, reply: &Reply) {
+        self.put_number(1, reply.request_id);
+        self.put_number(2, signed(reply.code));
+        self.put_text(3, reply.message.as_bytes());
+        self.put_number(4, u64::from(reply.retry_after_ms));
+    }
 }
 
 // Protobuf's encoding, for tags below 16 (one byte). Fields at their default are not written.
@@ -264,11 +360,6 @@ fn text_len(text: &[u8]) -> usize {
 
 fn delimited_len(length: usize) -> usize {
     1 + encoded_len_varint(length as u64) + length
-}
-
-fn put_header(tag: u8, length: usize, buffer: &mut BytesMut) {
-    buffer.put_u8(tag << 3 | WIRE_DELIMITED);
-    encode_varint(length as u64, buffer);
 }
 
 #[cfg(test)]
@@ -302,6 +393,25 @@ mod tests {
             platforms: index as u32 * 77,
         };
         (0..200).map(user).collect()
+    }
+
+    #[test]
+    fn numbers_are_written_as_the_generated_types_write_them() {
+        let around = |bit: u32| [(1_u64 << bit).wrapping_sub(1), 1 << bit, (1 << bit) + 1];
+        let striped = [0x5555_5555_5555_5555, 0xaaaa_aaaa_aaaa_aaaa, u64::MAX].into_iter();
+        let numbers = (0..64).flat_map(around);
+        for number in numbers.chain(striped.flat_map(|bits: u64| (0..64).map(move |shift| bits >> shift))) {
+            let mut expected = Vec::new();
+            prost::encoding::encode_varint(number, &mut expected);
+            // With room behind it, which is written anew by what follows, and without.
+            for room in [0, 1, 16] {
+                let mut out = vec![0; expected.len() + room];
+                let mut cursor = Cursor { out: &mut out, at: 0 };
+                cursor.put_varint(number);
+                let at = cursor.at;
+                assert_eq!(&out[..at], expected, "{number:#x} with {room} bytes behind it");
+            }
+        }
     }
 
     #[test]

@@ -314,6 +314,52 @@ pub fn encode_reply(reply: &Reply, users: &[StatusRef<'_>], buffer: &mut BytesMu
     hot::append_reply(reply, users, buffer);
 }
 
+/// A reply to a call on users, written user by user from what shows them, into room that its owner keeps from reply to
+/// reply: nothing of a user is copied before it is encoded.
+pub struct UsersReply<'a> {
+    users: hot::UsersRoom<'a>,
+    /// 0 once any user succeeded; before that, the first user's code.
+    code: Option<i32>,
+}
+
+impl<'a> UsersReply<'a> {
+    /// A reply without users. What `room` holds is of no meaning, before and after.
+    pub fn begin(room: &'a mut Vec<u8>) -> UsersReply<'a> {
+        UsersReply {
+            users: hot::UsersRoom::new(room),
+            code: None,
+        }
+    }
+
+    /// As [`UserStatus::found`], with `version` in place of the presence's own.
+    pub fn found(&mut self, user: &UserId, presence: &Presence, version: Version, platforms: u32) {
+        self.code = Some(0);
+        self.users.found(user, presence, version, platforms);
+    }
+
+    /// As [`UserStatus::failed`].
+    pub fn failed(&mut self, user_id: &str, code: i32) {
+        self.code.get_or_insert(code);
+        self.users.failed(user_id, code);
+    }
+
+    /// R4.3: 0 if any user succeeded or none was named, else the first user's code.
+    #[must_use]
+    pub fn code(&self) -> i32 {
+        self.code.unwrap_or(0)
+    }
+
+    /// The frame, with the fields of `reply` that stand before the users; its own users, evicted and login are not in it.
+    #[must_use]
+    pub fn frame(self, reply: &Reply) -> Bytes {
+        debug_assert!(
+            reply.users.is_empty() && reply.evicted.is_empty() && reply.login.is_none(),
+            "they are written by encode_reply"
+        );
+        self.users.frame(reply)
+    }
+}
+
 /// Appends a server's message as a frame. [`ServerMessage::Unknown`] is only ever received and appends nothing.
 pub fn encode_server(message: &ServerMessage, buffer: &mut BytesMut) {
     match message {

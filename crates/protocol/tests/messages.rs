@@ -255,6 +255,40 @@ proptest! {
     }
 
     #[test]
+    fn a_reply_written_user_by_user_is_that_of_owned_ones_r4_3(
+        users in vec(("[ -~]{1,32}", presence(), any::<u32>(), option::of(1i32..)), 0..20),
+        room in vec(any::<u8>(), 0..100),
+    ) {
+        let mut room = room;
+        let mut written = UsersReply::begin(&mut room);
+        let mut owned = Vec::new();
+        for (id, presence, platforms, code) in &users {
+            let user = UserId::new(id).unwrap();
+            // Not the presence's own, as after a crash.
+            let version = Version(presence.version.0 / 2);
+            match code {
+                Some(code) => {
+                    written.failed(id, *code);
+                    owned.push(UserStatus::failed(id, *code));
+                }
+                None => {
+                    written.found(&user, presence, version, *platforms);
+                    owned.push(UserStatus { version: version.0, ..UserStatus::found(&user, presence, *platforms) });
+                }
+            }
+        }
+        let all_failed = users.iter().all(|(.., code)| code.is_some());
+        let expected = users.first().and_then(|(.., code)| *code).filter(|_| all_failed).unwrap_or(0);
+        prop_assert_eq!(written.code(), expected);
+        let message = if all_failed { "why".to_owned() } else { String::new() };
+        let reply = Reply { request_id: 7, code: expected, message, retry_after_ms: 3, ..Reply::default() };
+        let frame = written.frame(&reply);
+        let mut buffer = BytesMut::new();
+        encode_server(&ServerMessage::Reply(Reply { users: owned, ..reply }), &mut buffer);
+        prop_assert_eq!(&frame[..], &buffer[..]);
+    }
+
+    #[test]
     fn ids_read_in_the_frame_are_those_decoded_from_it(
         request_id in 1u64..,
         request in request(),

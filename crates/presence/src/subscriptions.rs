@@ -105,11 +105,13 @@ impl SubscriptionList {
         self.restorable = false;
         let mut added = distinct(ids);
         self.take_out(&added);
-        self.ids.extend_from_slice(&added);
-        let surplus = self.ids.len().saturating_sub(settings.subscriptions_max);
-        let evicted: Vec<UserId> = self.ids.drain(..surplus).collect();
+        let surplus = (self.ids.len() + added.len()).saturating_sub(settings.subscriptions_max);
+        // Before the new ones come, so that a full list needs no more room for them.
+        let mut evicted: Vec<UserId> = self.ids.drain(..surplus.min(self.ids.len())).collect();
         // More ids in one call than the list holds: the first of them fall off as they come.
-        added.drain(..added.len().saturating_sub(self.ids.len()));
+        evicted.extend(added.drain(..surplus - evicted.len()));
+        self.ids.reserve_exact(added.len());
+        self.ids.extend_from_slice(&added);
         self.changed(ListChange {
             added,
             removed: Vec::new(),
@@ -191,18 +193,19 @@ impl SubscriptionList {
 
     /// Removes those of `ids` that are in the list and answers them, oldest first.
     fn take_out(&mut self, ids: &[UserId]) -> Vec<UserId> {
-        let mut sorted = ids.to_vec();
-        sorted.sort_unstable();
-        self.ids
-            .extract_if(.., |id| sorted.binary_search(id).is_ok())
-            .collect()
+        if self.ids.is_empty() {
+            return Vec::new();
+        }
+        let out: HashSet<UserId, QuickHash> = ids.iter().copied().collect();
+        self.ids.extract_if(.., |id| out.contains(id)).collect()
     }
 
-    /// A new generation if anything happened. Most lists stay as they are for long, so no room is kept for growth.
+    /// A new generation if anything happened. Most lists stay as they are for long, so little room is kept for growth: what
+    /// spares a long list that members leave and join to move each time.
     fn changed(&mut self, change: ListChange) -> ListChange {
         if !change.is_empty() {
             self.generation += 1;
-            self.ids.shrink_to_fit();
+            self.ids.shrink_to(self.ids.len() + self.ids.len() / ROOM_SHARE);
         }
         if self.ids.is_empty() {
             self.linger_end = None;
@@ -211,9 +214,16 @@ impl SubscriptionList {
     }
 }
 
+/// A list keeps room for so small a share of its length.
+const ROOM_SHARE: usize = 16;
+
+/// Safe here: however ids are chosen to collide, there are no more than a call names or a list holds (R5.1, R5.2).
+type QuickHash = foldhash::fast::RandomState;
+
 /// In order of first mention.
 fn distinct(ids: &[UserId]) -> Vec<UserId> {
-    let mut seen = HashSet::with_capacity(ids.len());
+    let mut seen: HashSet<UserId, QuickHash> =
+        HashSet::with_capacity_and_hasher(ids.len(), QuickHash::default());
     ids.iter().copied().filter(|id| seen.insert(*id)).collect()
 }
 

@@ -261,8 +261,10 @@ impl Hub {
             .get_mut(id)
             .is_some_and(|watched| watched.watchers.remove(local.place(), reason));
         if is_over && let Some(user) = self.locals.get_mut(local) {
-            // Each once, in no order.
-            user.watching.retain(|other| *other != id.place());
+            // Each once, in no order; who goes soon after it came stands at the end.
+            if let Some(index) = user.watching.iter().rposition(|other| *other == id.place()) {
+                user.watching.swap_remove(index);
+            }
         }
         self.drop_if_idle(id);
     }

@@ -1,10 +1,12 @@
 //! A slab whose values are found by their user, too. The key stands in the value alone, not in a map beside it: of a
 //! hundred thousand idle users that is what one can do without.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hasher as _, RandomState};
+use std::sync::OnceLock;
 
+use foldhash::SharedSeed;
 use hashbrown::HashTable;
-use presence::ids::UserKey;
+use presence::ids::{AppId, UserKey};
 
 use crate::slab::{Id, Slab};
 
@@ -14,11 +16,27 @@ pub(crate) trait Keyed {
 }
 
 /// See the module. At most one value a user.
-pub(crate) struct KeyedSlab<T, S = RandomState> {
+pub(crate) struct KeyedSlab<T, S = SecretState> {
     values: Slab<T>,
     places: HashTable<Entry>,
-    /// Keyed anew in each process: users choose their names. Another one only in the test of users who share a hash.
+    /// Another one only in the test of users who share a hash.
     hasher: S,
+}
+
+/// How names are hashed: quickly, and under a secret. Users choose their names, and whoever knew the secret could choose
+/// such as share a hash. foldhash's own secret is made of addresses and the clock; here it is the system's randomness, as
+/// it is for the standard library's SipHash, which takes several times as long for a short name.
+pub(crate) type SecretState = foldhash::fast::SeedableRandomState;
+
+/// The hasher of one table: the secrets of no two are the same.
+fn secret_state() -> SecretState {
+    static SHARED: OnceLock<SharedSeed> = OnceLock::new();
+    let random = || RandomState::new().hash_one(0);
+    SecretState::with_seed(random(), SHARED.get_or_init(|| SharedSeed::from_u64(random())))
+}
+
+fn is_named(value: &impl Keyed, app: AppId, name: &[u8]) -> bool {
+    value.key().app == app && value.key().user.as_bytes() == name
 }
 
 /// Where a value is, and enough of its key's hash to tell it from nearly all others without a look at it.
@@ -37,8 +55,20 @@ const FETCHED_AT_ONCE: usize = 64;
 
 impl<T: Keyed> KeyedSlab<T> {
     pub(crate) fn new() -> KeyedSlab<T> {
-        KeyedSlab::with_hasher(RandomState::new())
+        KeyedSlab::with_hasher(secret_state())
     }
+}
+
+/// The one way a user is hashed here, whether its name is a user id or still text.
+fn hash_of(hasher: &impl BuildHasher, app: AppId, name: &[u8]) -> u64 {
+    let mut state = hasher.build_hasher();
+    state.write_u64(app.get());
+    state.write(name);
+    state.finish()
+}
+
+fn hash_of_key(hasher: &impl BuildHasher, key: &UserKey) -> u64 {
+    hash_of(hasher, key.app, key.user.as_bytes())
 }
 
 impl<T: Keyed, S: BuildHasher> KeyedSlab<T, S> {
@@ -52,7 +82,7 @@ impl<T: Keyed, S: BuildHasher> KeyedSlab<T, S> {
 
     /// Puts in the value of a user who has none here.
     pub(crate) fn insert(&mut self, value: T) -> Id {
-        let hash = self.hasher.hash_one(value.key());
+        let hash = hash_of_key(&self.hasher, value.key());
         debug_assert!(self.id_of(value.key()).is_none(), "at most one value a user");
         let id = self.values.insert(value);
         let (values, hasher) = (&self.values, &self.hasher);
@@ -63,13 +93,13 @@ impl<T: Keyed, S: BuildHasher> KeyedSlab<T, S> {
         self.places.insert_unique(hash, entry, |entry| {
             values
                 .at(entry.place)
-                .map_or(0, |value| hasher.hash_one(value.key()))
+                .map_or(0, |value| hash_of_key(hasher, value.key()))
         });
         id
     }
 
     pub(crate) fn id_of(&self, key: &UserKey) -> Option<Id> {
-        let hash = self.hasher.hash_one(key);
+        let hash = hash_of_key(&self.hasher, key);
         let is_it = |entry: &Entry| {
             entry.mark == mark_of(hash)
                 && self
@@ -80,25 +110,28 @@ impl<T: Keyed, S: BuildHasher> KeyedSlab<T, S> {
         self.values.id_at(self.places.find(hash, is_it)?.place)
     }
 
-    /// The values of many users, in their order, each given to `use_it`. Where [`KeyedSlab::of`] waits for one user's
-    /// memory after the other, here all of a batch is on its way at one time: each step below is done for the whole
-    /// batch before the next, and none depends on another user's. `reach` reads what `use_it` will need.
-    pub(crate) fn of_each(
+    /// The values of many users of an app, in their order, each given to `use_it`. Where [`KeyedSlab::of`] waits for one
+    /// user's memory after the other, here all of a batch is on its way at one time: each step below is done for the whole
+    /// batch before the next, and none depends on another user's. `reach` reads what `use_it` will need. A name that is no
+    /// user id is nobody's.
+    pub(crate) fn of_each<'n>(
         &self,
-        keys: impl Iterator<Item = UserKey>,
+        app: AppId,
+        names: impl Iterator<Item = &'n [u8]>,
         reach: impl Fn(&T) -> u8,
         mut use_it: impl FnMut(Option<&T>),
     ) {
-        let mut keys = keys.peekable();
+        let mut names = names.peekable();
         let mut batch = Vec::with_capacity(FETCHED_AT_ONCE);
         let mut places = Vec::with_capacity(FETCHED_AT_ONCE);
         let mut found = Vec::with_capacity(FETCHED_AT_ONCE);
-        while keys.peek().is_some() {
+        while names.peek().is_some() {
             batch.clear();
             batch.extend(
-                keys.by_ref()
+                names
+                    .by_ref()
                     .take(FETCHED_AT_ONCE)
-                    .map(|key| (key, self.hasher.hash_one(key))),
+                    .map(|name| (name, hash_of(&self.hasher, app, name))),
             );
             places.clear();
             places.extend(batch.iter().map(|(_, hash)| {
@@ -115,14 +148,25 @@ impl<T: Keyed, S: BuildHasher> KeyedSlab<T, S> {
                     .fold(0, |all, value| all ^ value.key().user.as_bytes().len() as u8),
             );
             std::hint::black_box(found.iter().flatten().fold(0, |all, value| all ^ reach(value)));
-            for ((key, _), value) in batch.iter().zip(&found) {
-                // Who shares the mark of another is looked for again.
+            for ((name, hash), value) in batch.iter().zip(&found) {
                 match value {
-                    Some(value) if value.key() != key => use_it(self.of(key)),
+                    // Who shares the mark of another is looked for again.
+                    Some(value) if !is_named(*value, app, name) => use_it(self.at_hash(*hash, app, name)),
                     value => use_it(*value),
                 }
             }
         }
+    }
+
+    fn at_hash(&self, hash: u64, app: AppId, name: &[u8]) -> Option<&T> {
+        let is_it = |entry: &Entry| {
+            entry.mark == mark_of(hash)
+                && self
+                    .values
+                    .at(entry.place)
+                    .is_some_and(|value| is_named(value, app, name))
+        };
+        self.values.at(self.places.find(hash, is_it)?.place)
     }
 
     pub(crate) fn of(&self, key: &UserKey) -> Option<&T> {
@@ -153,7 +197,7 @@ impl<T: Keyed, S: BuildHasher> KeyedSlab<T, S> {
 
     pub(crate) fn remove(&mut self, id: Id) -> Option<T> {
         let value = self.values.remove(id)?;
-        let hash = self.hasher.hash_one(value.key());
+        let hash = hash_of_key(&self.hasher, value.key());
         if let Ok(entry) = self.places.find_entry(hash, |entry| entry.place == id.place()) {
             entry.remove();
         }
@@ -215,7 +259,8 @@ mod tests {
         let ask = |users: &KeyedSlab<(UserKey, usize), _>| {
             let mut each = Vec::new();
             users.of_each(
-                [4, 7, 0, 2, 3, 1].into_iter().map(key),
+                key(0).app,
+                ["4", "7", "0", "2", "3", "1"].into_iter().map(str::as_bytes),
                 |value| value.1 as u8,
                 |value| each.push(value.map(|value| value.1)),
             );
@@ -226,6 +271,32 @@ mod tests {
         assert_eq!(users.remove(ids[2]), Some((key(2), 2)));
         assert_eq!(ask(&users), [Some(4), None, Some(0), None, Some(3), Some(1)]);
         assert_eq!(users.of(&key(2)), None);
+    }
+
+    #[test]
+    fn a_name_that_is_no_user_id_and_a_user_of_another_app_are_nobodys() {
+        let mut users = KeyedSlab::new();
+        users.insert((key(7), 7));
+        let ask = |app| {
+            let mut each = Vec::new();
+            let names = [&b"7"[..], b"", b"7\0", &[b'7'; 40], b"\xff", b"7"];
+            users.of_each(
+                app,
+                names.into_iter(),
+                |_| 0,
+                |value| each.push(value.map(|value| value.1)),
+            );
+            each
+        };
+        assert_eq!(ask(key(7).app), [Some(7), None, None, None, None, Some(7)]);
+        assert_eq!(ask(AppId::new(2).expect("not 0")), [None; 6]);
+    }
+
+    #[test]
+    fn no_two_tables_have_the_same_secret() {
+        let hash = || hash_of_key(&secret_state(), &key(1));
+        let hashes: std::collections::HashSet<u64> = (0..10).map(|_| hash()).collect();
+        assert_eq!(hashes.len(), 10);
     }
 
     #[test]
@@ -244,8 +315,10 @@ mod tests {
             assert_eq!(users.of(&key(number)).is_some(), is_there);
         }
         let mut each = Vec::new();
+        let names: Vec<UserId> = (0..1_000).rev().map(|number| key(number).user).collect();
         users.of_each(
-            (0..1_000).rev().map(key),
+            key(0).app,
+            names.iter().map(UserId::as_bytes),
             |value| value.1 as u8,
             |value| each.push(value.map(|value| value.1)),
         );

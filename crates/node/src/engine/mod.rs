@@ -214,6 +214,19 @@ pub struct Snapshot {
     pub platforms: u32,
 }
 
+/// What a user shows, where it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sight<'a> {
+    /// Who.
+    pub user: &'a UserId,
+    /// R4.4, but for the version.
+    pub presence: &'a Presence,
+    /// The version that is shown.
+    pub version: Version,
+    /// Bits of the platforms online (R1.4).
+    pub platforms: u32,
+}
+
 /// Which accounts a list is to have: those that meet all that is `Some`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AccountFilter {
@@ -426,6 +439,20 @@ pub enum Output {
 pub trait Engine: Send {
     /// Begins a command. Without a tag nobody waits for the answer and none is given.
     fn submit(&mut self, at: Now, tag: Option<Tag>, command: Command);
+
+    /// Answers a [`Command::Look`] on the spot, without a copy, if all that it takes is at hand: `see` is given what each of
+    /// `names` shows, in their order; `None`: no such account, or no user id. False: `see` was not called, and the command
+    /// is to be submitted.
+    fn look_now(
+        &mut self,
+        at: Now,
+        app: AppId,
+        names: &[&str],
+        see: &mut dyn FnMut(Option<Sight<'_>>),
+    ) -> bool {
+        let _ = (at, app, names, see);
+        false
+    }
 
     /// The next output. `Pending`: none now; the context's waker is woken when that changes by itself.
     fn poll_output(&mut self, at: Now, cx: &mut Context<'_>) -> Poll<Output>;

@@ -103,6 +103,8 @@ pub(crate) struct Loop<T: Transport> {
     pub(crate) scratch: Vec<u8>,
     /// Where frames are gathered for a write.
     pub(crate) gather: Vec<u8>,
+    /// Where replies with many users are put together.
+    pub(crate) reply_room: Vec<u8>,
 }
 
 /// When a loop has something to do without being woken.
@@ -162,6 +164,7 @@ impl<T: Transport> Loop<T> {
             handshake_steps_left: HANDSHAKE_STEPS_PER_TURN,
             scratch: vec![0; READ_BYTES],
             gather: Vec::new(),
+            reply_room: Vec::new(),
             config,
         }
     }

@@ -3,11 +3,11 @@
 
 use bytes::{Bytes, BytesMut};
 use presence::gates::Call;
-use presence::ids::{ConnectionId, UserId, UserKey};
+use presence::ids::{AppId, ConnectionId, UserId, UserKey};
 use presence::settings::AppSettings;
 use presence::status::CustomStatus;
 use presence_protocol::errors::code;
-use presence_protocol::message::{Reply, Request, StatusRef, encode_reply};
+use presence_protocol::message::{Reply, Request, StatusRef, UsersReply, encode_reply};
 
 use super::connection::Session;
 use super::login::expiry_of;
@@ -130,18 +130,46 @@ impl<T: Transport> Loop<T> {
         let admitted = local
             .gates
             .admit(call, &user.user, user_ids, self.now.mono, &app.settings);
-        let named = match admitted {
-            Ok(ids) => ids.into_iter().map(named).collect(),
+        let ids = match admitted {
+            Ok(ids) => ids,
             Err(refusal) => {
                 self.reply(id, texts::gate_refused(request_id, refusal));
                 return;
             }
         };
+        if call == Call::Query && self.query_now(asker, user.app, &ids) {
+            return;
+        }
+        let named = ids.into_iter().map(named).collect();
         match call {
             Call::Query => self.query(asker, user, named),
             Call::Subscribe => self.subscribe(asker, user, named),
             Call::Unsubscribe => self.unsubscribe(asker, user, named),
         }
+    }
+
+    /// A query whose users the engine has at hand: what they show is encoded where it is kept. False: nothing was done.
+    fn query_now(&mut self, asker: Asker, app: AppId, names: &[&str]) -> bool {
+        let mut room = std::mem::take(&mut self.reply_room);
+        let mut users = UsersReply::begin(&mut room);
+        let mut asked = names.iter();
+        let is_done = self
+            .engine
+            .look_now(self.now, app, names, &mut |sight| match (asked.next(), sight) {
+                (_, Some(seen)) => users.found(seen.user, seen.presence, seen.version, seen.platforms),
+                (Some(name), None) => users.failed(name, code_without_account(name)),
+                (None, None) => {}
+            });
+        if is_done {
+            let code = users.code();
+            let frame = users.frame(&reply_of_code(asker.request_id, code));
+            self.count_reply(asker.connection, code);
+            self.send_bytes(asker.connection, frame);
+        }
+        if room.len() <= REPLY_ROOM_BYTES_KEPT {
+            self.reply_room = room;
+        }
+        is_done
     }
 
     fn query(&mut self, asker: Asker, user: UserKey, named: Vec<Named>) {
@@ -271,6 +299,17 @@ impl<T: Transport> Loop<T> {
     }
 }
 
+/// Room for replies that a loop keeps: for 500 users with the longest ids and custom statuses of the default length.
+const REPLY_ROOM_BYTES_KEPT: usize = 256 * 1024;
+
+/// R4.3, of a name that nobody has.
+fn code_without_account(name: &str) -> i32 {
+    match UserId::new(name) {
+        Ok(_) => code::ACCOUNT_NOT_FOUND,
+        Err(_) => code::INVALID_USER_ID,
+    }
+}
+
 fn named(id: &str) -> Named {
     match UserId::new(id) {
         Ok(user) => Named::User(user),
@@ -326,12 +365,17 @@ fn per_user(request_id: u64, users: &[StatusRef<'_>]) -> Reply {
         .first()
         .map(StatusRef::code)
         .filter(|_| users.iter().all(|user| user.code() != code::OK));
-    match failed {
-        Some(code) => texts::refused(request_id, code),
-        None => Reply {
+    reply_of_code(request_id, failed.unwrap_or(code::OK))
+}
+
+/// A reply without users.
+fn reply_of_code(request_id: u64, code: i32) -> Reply {
+    match code {
+        code::OK => Reply {
             request_id,
             ..Reply::default()
         },
+        code => texts::refused(request_id, code),
     }
 }
 

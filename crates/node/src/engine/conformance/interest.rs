@@ -40,6 +40,37 @@ pub(super) fn a_look_is_answered_in_the_order_asked(world: &mut World) {
     }
 }
 
+pub(super) fn a_look_on_the_spot_shows_what_a_look_answers(world: &mut World) {
+    let users = world.scattered(6);
+    for user in &users[..5] {
+        let session = world.online(user);
+        assert_eq!(world.set(user, session, user.user.as_str()), Answer::Done);
+        let home = world.home(user);
+        world.change(home, user);
+    }
+    let names = [5, 0, 4, 1, 3, 2].map(|index: usize| users[index].user);
+    for from in 0..world.engines.len() {
+        let tag = world.submit(
+            from,
+            Command::Look {
+                app: world.app,
+                users: names.to_vec(),
+            },
+        );
+        let Answer::Users(snapshots) = world.answer(from, tag) else {
+            panic!("{}", world.case)
+        };
+        // A name that is no user id, too, has its place.
+        let mut asked: Vec<&str> = names.iter().map(UserId::as_str).collect();
+        asked.insert(1, "\u{fc}");
+        let Some(mut seen) = world.look_now(from, &asked) else {
+            continue;
+        };
+        assert_eq!(seen.remove(1), None, "{}", world.case);
+        assert_eq!(seen, snapshots, "{}", world.case);
+    }
+}
+
 pub(super) fn every_interested_loop_hears_of_a_change_once(world: &mut World) {
     let users = world.scattered(3);
     let bob = users[2];

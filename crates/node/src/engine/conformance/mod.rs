@@ -73,6 +73,10 @@ const CASES: &[Case] = &[
         a_look_is_answered_in_the_order_asked,
     ),
     (
+        "a look on the spot shows what a look answers",
+        a_look_on_the_spot_shows_what_a_look_answers,
+    ),
+    (
         "every interested loop hears of a change once",
         every_interested_loop_hears_of_a_change_once,
     ),
@@ -385,6 +389,27 @@ impl World {
             Answer::Users(snapshots) => snapshots,
             other => panic!("{}: {other:?}", self.case),
         }
+    }
+
+    /// What users show by [`Engine::look_now`], if the engine has them at hand.
+    fn look_now(&mut self, at: usize, names: &[&str]) -> Option<Vec<Option<Snapshot>>> {
+        let mut seen = Vec::new();
+        let mut asked = names.iter();
+        let is_done = self.engines[at].look_now(self.now, self.app, names, &mut |sight| {
+            let name = asked.next().expect("no more than were asked for");
+            seen.push(sight.map(|sight| {
+                assert_eq!(sight.user.as_str(), *name);
+                let mut presence = sight.presence.clone();
+                presence.version = sight.version;
+                Snapshot {
+                    presence,
+                    kept_version: sight.presence.version,
+                    platforms: sight.platforms,
+                }
+            }));
+        });
+        assert!(is_done || seen.is_empty(), "{}", self.case);
+        is_done.then_some(seen)
     }
 
     fn ids(&mut self, user: &UserKey, command: Command) -> Vec<UserId> {

@@ -128,10 +128,15 @@ impl<'a> Servers<'a> {
             app: user.app,
             users: vec![user.user],
         };
-        match self.world.ask(user, look) {
+        let shown = match self.world.ask(user, look) {
             Answer::Users(mut users) => users.pop().flatten(),
             other => panic!("{}: {other:?}", self.world.case),
+        };
+        let home = self.world.home(user);
+        if let Some(seen) = self.world.look_now(home, &[user.user.as_str()]) {
+            assert_eq!(seen, std::slice::from_ref(&shown), "{}", self.world.case);
         }
+        shown
     }
 
     fn resume(&mut self, user: &UserKey, session: SessionId) -> Answer {

@@ -4,7 +4,7 @@ use presence::ids::{AppId, UserId, UserKey};
 use presence::time::Now;
 
 use super::{MemoryEngine, Message, Record, home_of};
-use crate::engine::{Answer, Snapshot, Tag};
+use crate::engine::{Answer, Sight, Snapshot, Tag};
 use crate::slab::Id;
 
 /// What is asked.
@@ -106,15 +106,19 @@ impl MemoryEngine {
             }
         }
         let mut snapshots = Vec::with_capacity(users.len());
-        let reach = |record: &Record| {
-            let text = record.user.presence().custom.as_str();
-            text.bytes().next().unwrap_or(0)
-        };
-        let lift = self.lift;
-        self.records.of_each(keys(), reach, |record| {
+        let (lift, names) = (self.lift, users.iter().map(UserId::as_bytes));
+        self.records.of_each(app, names, Record::reach, |record| {
             snapshots.push(record.map(|record| record.snapshot(lift)));
         });
         snapshots
+    }
+
+    /// Shows users at home here.
+    pub(super) fn see_each(&self, app: AppId, names: &[&str], see: &mut dyn FnMut(Option<Sight<'_>>)) {
+        let (lift, names) = (self.lift, names.iter().map(|name| name.as_bytes()));
+        self.records.of_each(app, names, Record::reach, |record| {
+            see(record.map(|record| record.sight(lift)));
+        });
     }
 
     /// R1.2.

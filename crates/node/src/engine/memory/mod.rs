@@ -19,7 +19,9 @@ use presence::user::{Context, Ended, LoginRefusal, Mark, User};
 use self::asking::{Asking, Gather};
 use self::keeping::{Keeping, Parts};
 use super::mesh::Mesh;
-use super::{Answer, Command, Departure, Engine, Happening, LoggedIn, Output, Snapshot, StatusCounts, Tag};
+use super::{
+    Answer, Command, Departure, Engine, Happening, LoggedIn, Output, Sight, Snapshot, StatusCounts, Tag,
+};
 use crate::keyed::{Keyed, KeyedSlab};
 use crate::slab::{Id, Slab};
 
@@ -92,6 +94,22 @@ impl Record {
             kept_version: self.user.presence().version,
             platforms: self.platforms,
         }
+    }
+
+    /// As [`Record::snapshot`], where it is.
+    fn sight(&self, lift: Version) -> Sight<'_> {
+        Sight {
+            user: &self.key.user,
+            presence: self.user.presence(),
+            version: self.user.presence().version.max(lift),
+            platforms: self.platforms,
+        }
+    }
+
+    /// The first byte of the one text of an answer that stands apart.
+    fn reach(&self) -> u8 {
+        let text = self.user.presence().custom.as_str();
+        text.bytes().next().unwrap_or(0)
     }
 
     /// What of the list is kept, to see whether a step changed it.
@@ -744,6 +762,21 @@ impl Engine for MemoryEngine {
                 }
             }
         }
+    }
+
+    fn look_now(
+        &mut self,
+        at: Now,
+        app: AppId,
+        names: &[&str],
+        see: &mut dyn FnMut(Option<Sight<'_>>),
+    ) -> bool {
+        // What is due, and what waits to come out, comes before the answer.
+        if self.shards > 1 || !self.outputs.is_empty() || self.is_due(at) {
+            return false;
+        }
+        self.see_each(app, names, see);
+        true
     }
 
     fn poll_output(&mut self, at: Now, cx: &mut TaskContext<'_>) -> Poll<Output> {

@@ -1,4 +1,7 @@
-//! What of a device survives its process: its instance id (R1.3) and a logout not yet said (R8.8).
+//! What of a device survives its process: its instance id (R1.3) and the logouts not yet said (R8.8).
+//!
+//! The file `logout` is JSON: `{"version":2,"logouts":[…]}`, oldest first, each with `sdk_app_id`, `user_id`, `user_sig` and
+//! `session`. Releases before that wrote one such object alone, which is still read.
 //!
 //! The folder is locked while in use, so that two processes (or two clients of one) are two devices: whoever comes
 //! second goes on without it. The lock is the system's and ends with the process, however that ends.
@@ -18,8 +21,15 @@ const LOCK: &str = "lock";
 const INSTANCE: &str = "instance";
 const LOGOUT: &str = "logout";
 
-/// Bytes read of a file of ours: more is not ours.
+/// Bytes read of a file of ours: more is not ours, and none is written larger.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Of the file of logouts.
+const LOGOUTS_VERSION: u64 = 2;
+
+/// Logouts kept until they are said, one a user: past it the oldest is forgotten, and its user stays OFFLINE. Whoever
+/// shares a device among more people than this while there is no network is not known.
+pub(crate) const UNSAID_LOGOUTS_MAX: usize = 32;
 
 /// A data directory that is ours.
 #[derive(Debug)]
@@ -110,33 +120,54 @@ impl Identity {
 }
 
 impl DataDir {
-    /// The logout to be said, if a file holds a whole one for `sdk_app_id`.
-    pub(crate) fn unsaid_logout(&self, sdk_app_id: u64) -> Option<UnsaidLogout> {
-        let text = self.read(LOGOUT).ok()??;
-        let record: Value = serde_json::from_str(&text).ok()?;
-        let text_of = |key: &str| record.get(key)?.as_str().map(str::to_owned);
-        let unsaid = UnsaidLogout {
-            sdk_app_id: record.get("sdk_app_id")?.as_u64()?,
-            user_id: text_of("user_id")?,
-            user_sig: text_of("user_sig")?,
-            session: SessionId(record.get("session")?.as_u64()?),
-        };
-        (unsaid.sdk_app_id == sdk_app_id).then_some(unsaid)
+    /// The logouts to be said for `sdk_app_id`, oldest first. What a file holds that is not whole is as good as absent.
+    pub(crate) fn unsaid_logouts(&self, sdk_app_id: u64) -> Vec<UnsaidLogout> {
+        let mut logouts = self.read_logouts();
+        logouts.retain(|logout| logout.sdk_app_id == sdk_app_id);
+        logouts
     }
 
-    /// Remembers a logout until it is said.
+    /// Remembers a logout until it is said, in place of an earlier one of the same user.
     pub(crate) fn remember(&self, unsaid: &UnsaidLogout) -> io::Result<()> {
-        let record = json!({
-            "sdk_app_id": unsaid.sdk_app_id,
-            "user_id": unsaid.user_id,
-            "user_sig": unsaid.user_sig,
-            "session": unsaid.session.0,
-        });
-        self.write(LOGOUT, &record.to_string())
+        let mut logouts = self.read_logouts();
+        add_unsaid(&mut logouts, unsaid.clone());
+        self.write_logouts(logouts)
     }
 
-    /// There is no logout to be said any more.
-    pub(crate) fn forget_logout(&self) -> io::Result<()> {
+    /// A logout need not be said any more. One of the same user that came after it stays.
+    pub(crate) fn forget_logout(&self, said: &UnsaidLogout) -> io::Result<()> {
+        let mut logouts = self.read_logouts();
+        logouts.retain(|logout| logout != said);
+        self.write_logouts(logouts)
+    }
+
+    fn read_logouts(&self) -> Vec<UnsaidLogout> {
+        let Ok(Some(text)) = self.read(LOGOUT) else {
+            return Vec::new();
+        };
+        let Ok(file) = serde_json::from_str::<Value>(&text) else {
+            return Vec::new();
+        };
+        match (file.get("version").and_then(Value::as_u64), file.get("logouts")) {
+            (Some(LOGOUTS_VERSION), Some(Value::Array(logouts))) => {
+                logouts.iter().filter_map(UnsaidLogout::from_json).collect()
+            }
+            // Before the version 2.
+            (None, None) => UnsaidLogout::from_json(&file).into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn write_logouts(&self, mut logouts: Vec<UnsaidLogout>) -> io::Result<()> {
+        while !logouts.is_empty() {
+            let records: Vec<Value> = logouts.iter().map(UnsaidLogout::to_json).collect();
+            let text = json!({ "version": LOGOUTS_VERSION, "logouts": records }).to_string();
+            if text.len() as u64 <= FILE_BYTES_MAX {
+                return self.write(LOGOUT, &text);
+            }
+            // UserSigs of unheard length.
+            logouts.remove(0);
+        }
         match fs::remove_file(self.path.join(LOGOUT)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
@@ -161,6 +192,37 @@ impl DataDir {
         let mut file = private_file().create(true).truncate(true).open(&beside)?;
         file.write_all(text.as_bytes())?;
         fs::rename(beside, self.path.join(name))
+    }
+}
+
+/// Makes `unsaid` the newest of `logouts`, and its user's only one.
+pub(crate) fn add_unsaid(logouts: &mut Vec<UnsaidLogout>, unsaid: UnsaidLogout) {
+    let whose = |logout: &UnsaidLogout| (logout.sdk_app_id, logout.user_id.clone());
+    let owner = whose(&unsaid);
+    logouts.retain(|logout| whose(logout) != owner);
+    logouts.push(unsaid);
+    let too_many = logouts.len().saturating_sub(UNSAID_LOGOUTS_MAX);
+    logouts.drain(..too_many);
+}
+
+impl UnsaidLogout {
+    fn from_json(record: &Value) -> Option<UnsaidLogout> {
+        let text_of = |key: &str| record.get(key)?.as_str().map(str::to_owned);
+        Some(UnsaidLogout {
+            sdk_app_id: record.get("sdk_app_id")?.as_u64()?,
+            user_id: text_of("user_id")?,
+            user_sig: text_of("user_sig")?,
+            session: SessionId(record.get("session")?.as_u64()?),
+        })
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "sdk_app_id": self.sdk_app_id,
+            "user_id": self.user_id,
+            "user_sig": self.user_sig,
+            "session": self.session.0,
+        })
     }
 }
 
@@ -269,19 +331,27 @@ mod tests {
         assert!(error.text.contains("data_dir"), "{error}");
     }
 
+    fn logout_of(user: &str, session: u64) -> UnsaidLogout {
+        UnsaidLogout {
+            sdk_app_id: 1,
+            user_id: user.into(),
+            user_sig: "secret".into(),
+            session: SessionId(session),
+        }
+    }
+
+    fn users(logouts: &[UnsaidLogout]) -> Vec<&str> {
+        logouts.iter().map(|logout| logout.user_id.as_str()).collect()
+    }
+
     #[test]
     fn an_unsaid_logout_is_kept_until_it_is_forgotten() {
         let folder = tempfile::tempdir().unwrap();
-        let unsaid = UnsaidLogout {
-            sdk_app_id: 1,
-            user_id: "alice".into(),
-            user_sig: "secret".into(),
-            session: SessionId(1 << 52),
-        };
+        let unsaid = logout_of("alice", 1 << 52);
         let data_dir = take(folder.path()).data_dir.unwrap();
         data_dir.remember(&unsaid).unwrap();
-        assert!(data_dir.unsaid_logout(1).as_ref() == Some(&unsaid), "R8.8");
-        assert!(data_dir.unsaid_logout(2).is_none(), "of another app");
+        assert!(data_dir.unsaid_logouts(1) == [unsaid.clone()], "R8.8");
+        assert!(data_dir.unsaid_logouts(2).is_empty(), "of another app");
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -291,18 +361,88 @@ mod tests {
                 .mode();
             assert_eq!(mode & 0o777, 0o600, "it holds a secret");
         }
-        data_dir.forget_logout().unwrap();
-        data_dir.forget_logout().unwrap();
-        assert!(data_dir.unsaid_logout(1).is_none());
+        data_dir.forget_logout(&unsaid).unwrap();
+        data_dir.forget_logout(&unsaid).unwrap();
+        assert!(data_dir.unsaid_logouts(1).is_empty());
+        assert!(!folder.path().join(LOGOUT).exists(), "no secret is left");
+    }
+
+    #[test]
+    fn each_user_of_each_app_has_one_unsaid_logout_the_newest() {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = take(folder.path()).data_dir.unwrap();
+        let elsewhere = UnsaidLogout {
+            sdk_app_id: 2,
+            ..logout_of("alice", 9)
+        };
+        for unsaid in [
+            &logout_of("alice", 1),
+            &elsewhere,
+            &logout_of("bob", 2),
+            &logout_of("alice", 3),
+        ] {
+            data_dir.remember(unsaid).unwrap();
+        }
+        assert!(data_dir.unsaid_logouts(1) == [logout_of("bob", 2), logout_of("alice", 3)]);
+        data_dir.forget_logout(&logout_of("alice", 1)).unwrap();
+        data_dir.forget_logout(&logout_of("bob", 2)).unwrap();
+        assert!(
+            data_dir.unsaid_logouts(1) == [logout_of("alice", 3)],
+            "that one is newer"
+        );
+        assert!(data_dir.unsaid_logouts(2) == [elsewhere]);
+    }
+
+    #[test]
+    fn past_the_bound_the_oldest_unsaid_logouts_are_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = take(folder.path()).data_dir.unwrap();
+        let names: Vec<String> = (0..UNSAID_LOGOUTS_MAX + 1).map(|n| format!("u{n}")).collect();
+        for name in &names {
+            data_dir.remember(&logout_of(name, 1)).unwrap();
+        }
+        assert_eq!(users(&data_dir.unsaid_logouts(1)), &names[1..]);
+        // A UserSig that leaves room for one more of its kind, at most.
+        let long = |user: &str| UnsaidLogout {
+            user_sig: "s".repeat(30_000),
+            ..logout_of(user, 1)
+        };
+        for user in ["long", "longer", "longest"] {
+            data_dir.remember(&long(user)).unwrap();
+        }
+        assert_eq!(users(&data_dir.unsaid_logouts(1)), ["longer", "longest"]);
+    }
+
+    #[test]
+    fn the_file_of_an_earlier_release_is_read_and_rewritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = take(folder.path()).data_dir.unwrap();
+        let old = r#"{"sdk_app_id":1,"session":7,"user_id":"alice","user_sig":"secret"}"#;
+        fs::write(folder.path().join(LOGOUT), old).unwrap();
+        assert!(data_dir.unsaid_logouts(1) == [logout_of("alice", 7)]);
+        data_dir.remember(&logout_of("bob", 8)).unwrap();
+        assert!(data_dir.unsaid_logouts(1) == [logout_of("alice", 7), logout_of("bob", 8)]);
+        let written = fs::read_to_string(folder.path().join(LOGOUT)).unwrap();
+        assert!(written.contains(r#""version":2"#), "{written}");
     }
 
     #[test]
     fn a_torn_logout_file_is_as_good_as_none() {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = take(folder.path()).data_dir.unwrap();
-        for torn in ["", "{", "[]", r#"{"sdk_app_id":1,"user_id":"a"}"#] {
+        for torn in [
+            "",
+            "{",
+            "[]",
+            r#"{"sdk_app_id":1,"user_id":"a"}"#,
+            r#"{"version":2,"logouts":7}"#,
+            r#"{"version":3,"logouts":[{"sdk_app_id":1,"session":7,"user_id":"a","user_sig":"s"}]}"#,
+        ] {
             fs::write(folder.path().join(LOGOUT), torn).unwrap();
-            assert!(data_dir.unsaid_logout(1).is_none(), "{torn}");
+            assert!(data_dir.unsaid_logouts(1).is_empty(), "{torn}");
         }
+        let half = r#"{"version":2,"logouts":[{"sdk_app_id":1},{"sdk_app_id":1,"session":7,"user_id":"alice","user_sig":"secret"}]}"#;
+        fs::write(folder.path().join(LOGOUT), half).unwrap();
+        assert!(data_dir.unsaid_logouts(1) == [logout_of("alice", 7)]);
     }
 }

@@ -8,7 +8,7 @@
 //! | `http_proxy` | text | none | `http://[user:password@]host:port`: a proxy that is asked to `CONNECT` to the server |
 //! | `sdk_app_id` | number, required | | the app (R1.1): 1 to 2^53-1 |
 //! | `platform` | text | by system | the kind of device (R1.3): `iOS` `Android` `Web` `Windows` `Mac` `Linux` `iPad`, or another name of 1 to 32 printable ASCII characters |
-//! | `data_dir` | text | none | a folder for the device's identity (R1.3) and a logout not yet said (R8.8); made if absent, locked while in use. It holds a UserSig while a logout is unsaid, readable by its owner only |
+//! | `data_dir` | text | none | a folder for the device's identity (R1.3) and logouts not yet said (R8.8), one a user and at most 32; made if absent, locked while in use. It holds a UserSig while a logout is unsaid, readable by its owner only |
 //! | `delivery` | text | `"thread"` | where callbacks run: `"thread"`, `"shared"` or `"poll"` |
 //! | `queue_max` | number | 10000 | calls whose results may be outstanding; the next one answers `TIM_ERR_BUSY`. 1 to 1000000 |
 //! | `restore_subscriptions` | true or false | `true` | put the subscription list back when the server cleared it while the user was away (R5.8) |

@@ -443,6 +443,8 @@ async fn with_a_data_directory_an_unsaid_logout_is_said_at_the_next_chance() {
         (login.user_id.as_str(), login.user_sig.as_str(), login.session),
         ("alice", "sig", Some(SessionId(41)))
     );
+    assert!(login.only_to_log_out, "R8.8: nobody is to see an ONLINE");
+    // This server does not know that, and let it in.
     assert_eq!(peer.accept_request().await, Request::Logout);
     app.until("log: an earlier logout was said").await;
     peer.closed().await;
@@ -471,4 +473,144 @@ async fn a_user_who_returns_has_no_logout_to_be_said() {
     app.until("=login 0").await;
     peer.hears_nothing_for(Duration::from_secs(100)).await;
     assert!(!server.was_dialed());
+}
+
+/// Logs in and, when nobody can be reached, out.
+async fn leaves_unsaid(server: &mut Server, app: &mut App, user: &str, session: u64) {
+    app.client.login(user, "sig", app.note("login")).unwrap();
+    let peer = loop {
+        let mut peer = server.accept().await;
+        let (request_id, login) = peer.login().await;
+        if login.only_to_log_out {
+            // Of another user, who is not heard yet.
+            continue;
+        }
+        peer.reply(Reply {
+            request_id,
+            login: Some(login_reply(session)),
+            ..Reply::default()
+        })
+        .await;
+        break peer;
+    };
+    app.until("=login 0").await;
+    server.world.refusing.store(true, Ordering::SeqCst);
+    drop(peer);
+    app.client.logout(app.note("logout")).unwrap();
+    app.until("=logout 0").await;
+    server.world.refusing.store(false, Ordering::SeqCst);
+}
+
+/// The login of a device that comes only to log out, answered with `code`.
+async fn accept_late_logout(server: &mut Server, code: i32) -> (String, Option<SessionId>) {
+    let mut peer = server.accept().await;
+    let (request_id, login) = peer.login().await;
+    assert!(login.only_to_log_out, "R8.8");
+    peer.reply(Reply {
+        request_id,
+        code,
+        ..Reply::default()
+    })
+    .await;
+    peer.closed().await;
+    (login.user_id, login.session)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_logout_is_said_later_without_being_let_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = format!(r#","data_dir":{:?}"#, folder.path());
+    let mut server = Server::new();
+    let mut app = App::with(&server, &more);
+    app.log(presence_client::LogLevel::Info).await;
+    leaves_unsaid(&mut server, &mut app, "alice", 41).await;
+    let said = accept_late_logout(&mut server, 0).await;
+    assert_eq!(said, ("alice".to_owned(), Some(SessionId(41))));
+    app.until("log: an earlier logout was said").await;
+    app.is_told_nothing_for(Duration::from_secs(600)).await;
+    assert!(!server.was_dialed(), "R8.8: once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_logout_that_reconnects_does_so_only_to_log_out() {
+    let mut server = Server::new();
+    let (mut app, peer) = App::online(&mut server).await;
+    drop(peer);
+    app.until("Disconnected 9523").await;
+    app.client.logout(app.note("logout")).unwrap();
+    let said = accept_late_logout(&mut server, 0).await;
+    assert_eq!(said, ("alice".to_owned(), Some(SessionId(1))));
+    app.until("=logout 0").await;
+    app.is_told_nothing_for(Duration::from_secs(600)).await;
+    assert!(!server.was_dialed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_user_of_a_device_has_its_logout_said_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = format!(r#","data_dir":{:?},"logout_timeout_ms":0"#, folder.path());
+    let mut server = Server::new();
+    let mut app = App::with(&server, &more);
+    leaves_unsaid(&mut server, &mut app, "alice", 1).await;
+    leaves_unsaid(&mut server, &mut app, "bob", 2).await;
+    leaves_unsaid(&mut server, &mut app, "carol", 3).await;
+    app.client.destroy_async(Box::new(|| ())).unwrap();
+    app.until("closed").await;
+
+    let mut app = App::with(&server, &more);
+    // Bob returns: his login says more than his logout would.
+    app.client.login("bob", "sig", app.note("login")).unwrap();
+    app.log(presence_client::LogLevel::Info).await;
+    let mut heard = Vec::new();
+    let mut bobs = None;
+    // Alice has too many failed logins: those of the others do not wait for hers.
+    let mut refuses = true;
+    while heard.len() < 4 {
+        let mut peer = server.accept().await;
+        let (request_id, login) = peer.login().await;
+        heard.push((login.user_id.clone(), login.only_to_log_out));
+        let is_refused = login.user_id == "alice" && std::mem::take(&mut refuses);
+        let reply = Reply {
+            request_id,
+            code: if is_refused { 70050 } else { 0 },
+            login: (!login.only_to_log_out).then(|| login_reply(4)),
+            ..Reply::default()
+        };
+        peer.reply(reply).await;
+        if login.only_to_log_out {
+            peer.closed().await;
+        } else {
+            bobs = Some(peer);
+        }
+    }
+    let last = heard.pop().unwrap();
+    assert_eq!(last, ("alice".to_owned(), true), "tried again: {heard:?}");
+    heard.sort();
+    let expected = [("alice", true), ("bob", false), ("carol", true)];
+    assert_eq!(heard, expected.map(|(user, late)| (user.to_owned(), late)));
+    app.until("log: an earlier logout was said").await;
+    app.until("log: an earlier logout was said").await;
+    bobs.unwrap().hears_nothing_for(Duration::from_secs(100)).await;
+    assert!(!server.was_dialed());
+    app.client.destroy_async(Box::new(|| ())).unwrap();
+    app.until("closed").await;
+    let names: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert!(!names.contains(&"logout".to_owned()), "{names:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_network_has_an_unsaid_logout_said_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = format!(r#","data_dir":{:?}"#, folder.path());
+    let mut server = Server::new();
+    let mut app = App::with(&server, &more);
+    leaves_unsaid(&mut server, &mut app, "alice", 1).await;
+    server.accept().await.login().await; // and hangs
+    let begun = Instant::now();
+    app.client.network_changed().unwrap();
+    accept_late_logout(&mut server, 0).await;
+    assert_eq!(begun.elapsed(), Duration::ZERO, "R8.8: the next chance");
 }

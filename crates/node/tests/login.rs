@@ -21,6 +21,7 @@ stories!(
     a_single_device_is_allowed_r8_3,
     any_number_of_devices_is_allowed_r8_3,
     a_displaced_login_does_not_come_back_r8_3,
+    a_logout_said_late_shows_nobody_an_online_r8_8,
     requests_sent_along_with_the_login_are_answered_in_order,
     a_user_sig_is_renewed_only_by_a_good_one_r8_4,
     many_logins_at_once_find_their_loops,
@@ -304,6 +305,39 @@ async fn a_displaced_login_does_not_come_back_r8_3(kind: Kind) {
     // As a new login it displaces.
     let _again = node.login_with(request).await;
     new.session_ended(6208).await;
+    node.stop().await;
+}
+
+async fn a_logout_said_late_shows_nobody_an_online_r8_8(kind: Kind) {
+    let node = kind.node(settings());
+    let (old, login, _) = node.login_with(node.login_request("alice")).await;
+    let mut bob = node.login("bob").await;
+    assert_eq!(bob.follow(&["alice"]).await[0].status, 1);
+    drop(old);
+    let lost = bob.push_of("alice").await;
+    assert_eq!((lost.status, lost.reason), (2, 3), "OFFLINE, LINK_CLOSED");
+    let late = LoginRequest {
+        only_to_log_out: true,
+        ..resume(node.login_request("alice"), &login, &[])
+    };
+    let (mut client, reply) = node.try_login(late.clone()).await;
+    assert_eq!((reply.code, reply.login), (0, None), "not let in");
+    client.ended().await;
+    let left = bob.push_of("alice").await;
+    assert_eq!(
+        (left.status, left.reason, left.version > lost.version),
+        (3, 2, true),
+        "UNLOGINED, LOGOUT, and no ONLINE before it"
+    );
+    let (mut client, reply) = node
+        .try_login(LoginRequest {
+            user_sig: "garbage".to_owned(),
+            ..late
+        })
+        .await;
+    assert_eq!(reply.code, 70003, "checked as a login is (R8.1)");
+    client.ended().await;
+    bob.hears_nothing().await;
     node.stop().await;
 }
 

@@ -245,6 +245,22 @@ impl Devices {
         true
     }
 
+    /// A device that is away logs out (R8.8): it and its login are unknown from here. Answers the login if it was still
+    /// known; `None` outside: it was displaced.
+    pub(crate) fn leave_late(&mut self, login: &Login) -> Option<Option<Ended>> {
+        let is_meant = |device: &Device| {
+            device.key == login.device && login.resumes.is_none_or(|resumed| device.session == resumed)
+        };
+        if login
+            .resumes
+            .is_some_and(|resumed| self.was_displaced(resumed, &login.device))
+        {
+            return None;
+        }
+        let index = self.all.iter().position(is_meant);
+        Some(index.map(|index| self.all.remove(index).ended(EndedBy::Replaced)))
+    }
+
     /// A connection went away without a logout (R2.2, R2.8). False if the event is stale.
     pub(crate) fn lose(
         &mut self,

@@ -6,7 +6,7 @@ use crate::ids::{ConnectionId, DeviceKey, Platform, SessionId};
 use crate::settings::AppSettings;
 use crate::status::{CustomStatus, Reason, Status, Version};
 use crate::time::{Mono, Now, Wall};
-use crate::user::{Context, Ended, LoggedIn, Login, LoginRefusal, Loss, User};
+use crate::user::{Context, Ended, LeftLate, LoggedIn, Login, LoginRefusal, Loss, User};
 
 /// Seconds since the epoch at which every scene begins.
 pub(crate) const START_S: i64 = 1_700_000_000;
@@ -110,6 +110,26 @@ impl Scene {
 
     pub(crate) fn log_out(&mut self, on: On) -> bool {
         self.step(|user, context| user.log_out(on.session, on.connection, context))
+    }
+
+    /// The device on `on` says, on another connection, that it logged out while it was away.
+    pub(crate) fn log_out_late(
+        &mut self,
+        platform: Platform,
+        instance: &str,
+        on: Option<On>,
+    ) -> Result<LeftLate, LoginRefusal> {
+        self.connections += 1;
+        let login = Login {
+            device: DeviceKey {
+                platform,
+                instance: instance.into(),
+            },
+            connection: ConnectionId(self.connections),
+            resumes: on.map(|on| on.session),
+            signed_at_s: self.now.wall.0 / 1000,
+        };
+        self.step(|user, context| user.log_out_late(&login, context))
     }
 
     pub(crate) fn set(&mut self, text: &str) -> bool {

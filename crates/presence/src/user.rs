@@ -71,6 +71,17 @@ pub struct LoggedIn {
     pub changed: bool,
 }
 
+/// A logout that was said late (R8.8).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftLate {
+    /// Its login on the connection that it was thought to be on: closed silently, as if the device had come back (R2.7).
+    pub ended: Vec<Ended>,
+    /// Whether its login was still known.
+    pub was_known: bool,
+    /// Whether the user's presence changed.
+    pub changed: bool,
+}
+
 /// A session that a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
@@ -291,6 +302,28 @@ impl User {
     /// A device logs out (R8.8). True if the presence changed. A stale event changes nothing.
     pub fn log_out(&mut self, session: SessionId, connection: ConnectionId, context: Context<'_>) -> bool {
         self.devices.leave(session, connection) && self.settle(Reason::Logout, context)
+    }
+
+    /// A device that is not let in says that it logged out while it was away (R8.8): it and its login are unknown from
+    /// here, as after [`User::log_out`], and it never counts as live for that. A login without a number means whichever
+    /// the device has.
+    ///
+    /// A login no longer known has been ended or forgotten (R2.4) already: then only the status is drawn anew, so that
+    /// a user whose last device says its logout after its retention is UNLOGINED all the same. Not known is also a login
+    /// that a newer one of the same device took the place of: that one goes on. Refused as [`User::log_in`] is.
+    pub fn log_out_late(&mut self, login: &Login, context: Context<'_>) -> Result<LeftLate, LoginRefusal> {
+        if self.is_revoked(login.signed_at_s) {
+            return Err(LoginRefusal::Revoked);
+        }
+        let Some(left) = self.devices.leave_late(login) else {
+            return Err(LoginRefusal::Displaced);
+        };
+        let was_known = left.is_some();
+        Ok(LeftLate {
+            ended: left.into_iter().collect(),
+            was_known,
+            changed: self.settle(Reason::Logout, context),
+        })
     }
 
     /// A device sets the custom status (R3). True if the presence changed (R3.2). The caller has checked that the
@@ -722,6 +755,74 @@ mod tests {
             .attempt(Ios, "phone", Some(phone), START_S + 1)
             .expect("a fresh UserSig");
         assert!(again.session > phone.session);
+    }
+
+    /// R8.8: the device is never let in, so nobody is shown an ONLINE.
+    #[test]
+    fn a_logout_said_late_makes_unlogined_in_one_change() {
+        for named in [true, false] {
+            let mut scene = Scene::new();
+            let phone = scene.log_in(Ios, "phone");
+            scene.lose(phone, Loss::LinkClosed);
+            let version = scene.version();
+            let left = scene.log_out_late(Ios, "phone", named.then_some(phone)).unwrap();
+            assert_eq!((left.was_known, left.changed), (true, true));
+            assert_eq!(scene.status(), (Status::Unlogined, Reason::Logout));
+            assert_eq!(scene.version(), version + 1);
+            let again = scene.log_out_late(Ios, "phone", Some(phone)).unwrap();
+            assert_eq!((again.was_known, again.changed), (false, false));
+        }
+    }
+
+    /// R8.8, R2.7: the end of its connection was not noticed yet.
+    #[test]
+    fn a_logout_said_late_ends_the_connection_that_seemed_to_live() {
+        let mut scene = Scene::new();
+        let phone = scene.log_in(Ios, "phone");
+        let mac = scene.log_in(Mac, "mac");
+        let left = scene.log_out_late(Ios, "phone", Some(phone)).unwrap();
+        let ended = Ended {
+            session: phone.session,
+            connection: Some(phone.connection),
+            why: EndedBy::Replaced,
+        };
+        assert_eq!(
+            (left.ended, left.changed),
+            (vec![ended], false),
+            "the Mac is there"
+        );
+        scene.log_out(mac);
+        assert_eq!(scene.status(), (Status::Unlogined, Reason::Logout));
+    }
+
+    /// R8.8: it speaks of its own login alone.
+    #[test]
+    fn a_logout_said_late_leaves_newer_logins_alone() {
+        let mut scene = Scene::new();
+        let phone = scene.log_in(Ios, "phone");
+        let again = scene.log_in(Ios, "phone");
+        let left = scene.log_out_late(Ios, "phone", Some(phone)).unwrap();
+        assert!(!left.was_known && !left.changed && scene.is_live(again));
+        scene.log_in(Ios, "another phone");
+        let displaced = scene.log_out_late(Ios, "phone", Some(again));
+        assert_eq!(displaced, Err(LoginRefusal::Displaced), "R8.3");
+        assert_eq!(scene.status().0, Status::Online);
+        scene.kick();
+        let revoked = scene.log_out_late(Ios, "another phone", None);
+        assert_eq!(revoked, Err(LoginRefusal::Revoked), "R8.7");
+    }
+
+    /// R8.8, R2.4: the status was kept when the device was forgotten; now its user logged out.
+    #[test]
+    fn a_logout_said_after_the_retention_counts_all_the_same() {
+        let mut scene = Scene::new();
+        let phone = scene.log_in(Ios, "phone");
+        scene.lose(phone, Loss::LinkClosed);
+        scene.pass(8 * DAY);
+        assert_eq!(scene.status().0, Status::Offline);
+        let left = scene.log_out_late(Ios, "phone", Some(phone)).unwrap();
+        assert_eq!((left.was_known, left.changed), (false, true));
+        assert_eq!(scene.status(), (Status::Unlogined, Reason::Logout));
     }
 
     /// A million accounts fit.

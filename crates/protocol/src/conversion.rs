@@ -92,6 +92,7 @@ fn login_to_wire(login: &LoginRequest) -> wire::Login {
             })
             .collect(),
         client: login.client.clone(),
+        only_to_log_out: login.only_to_log_out,
     }
 }
 
@@ -110,6 +111,7 @@ fn login_from_wire(login: wire::Login) -> LoginRequest {
             .map(|known| (known.user_id, Version(known.version)))
             .collect(),
         client: login.client,
+        only_to_log_out: login.only_to_log_out,
     }
 }
 

@@ -8,8 +8,8 @@ use prost::Message as _;
 
 use crate::{conversion, frame, hot, id_list, wire};
 
-/// What a client asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a client asks. Its `Debug` does not show a UserSig.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Request {
     /// R8.1.
     Login(LoginRequest),
@@ -90,18 +90,8 @@ pub struct LoginRequest {
     pub known: Vec<(String, Version)>,
     /// "name/version".
     pub client: String,
-}
-
-impl std::fmt::Debug for LoginRequest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LoginRequest")
-            .field("sdk_app_id", &self.sdk_app_id)
-            .field("user_id", &self.user_id)
-            .field("platform", &self.platform)
-            .field("session", &self.session)
-            .field("client", &self.client)
-            .finish_non_exhaustive()
-    }
+    /// A logout said late (R8.8): the reply of a server that knows this has no `login`.
+    pub only_to_log_out: bool,
 }
 
 /// What a server says.

@@ -33,6 +33,7 @@ pub mod client_frame {
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct Login {
     #[prost(uint64, tag = "1")]
     pub sdk_app_id: u64,
@@ -52,6 +53,8 @@ pub struct Login {
     pub known: ::prost::alloc::vec::Vec<KnownVersion>,
     #[prost(string, tag = "9")]
     pub client: ::prost::alloc::string::String,
+    #[prost(bool, tag = "10")]
+    pub only_to_log_out: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct KnownVersion {
@@ -63,6 +66,7 @@ pub struct KnownVersion {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Logout {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct RenewUserSig {
     #[prost(string, tag = "1")]
     pub user_sig: ::prost::alloc::string::String,

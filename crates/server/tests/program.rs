@@ -247,6 +247,7 @@ fn a_client_cannot_write_lines_of_its_own_into_the_log() {
         list_generation: 0,
         known: Vec::new(),
         client: "test/1\nforged client".to_owned(),
+        only_to_log_out: false,
     });
     assert_eq!(client.request(&login).code, 0);
     let line = server.await_log("forged client");

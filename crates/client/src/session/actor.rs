@@ -23,6 +23,7 @@ use super::wire::{IDLE_BUFFER_BYTES, SERVER_FRAME_BYTES_MAX};
 use super::{Command, farewell};
 use crate::api::LogLevel;
 use crate::client::Door;
+use crate::data_dir::UnsaidLogout;
 use crate::delivery::queue::Item;
 use crate::runtime::{Lease, Runtime};
 use crate::world::{Connecting, Stream};
@@ -133,7 +134,7 @@ async fn drive(
             Event::Read => line.understand(machine, now),
             Event::Ended(None) => machine.link_ended("the server closed the connection", now),
             Event::Ended(Some(error)) => machine.link_ended(&error.to_string(), now),
-            Event::FarewellSaid => machine.farewell_said(),
+            Event::FarewellSaid(said) => machine.farewell_said(&said),
         }
     }
 }
@@ -180,7 +181,7 @@ enum Event {
     /// The connection is gone.
     Ended(Option<io::Error>),
     /// A logout of an earlier time was said.
-    FarewellSaid,
+    FarewellSaid(UnsaidLogout),
 }
 
 /// The connection, or the attempt to make one.
@@ -189,7 +190,7 @@ struct Line {
     stream: Option<Box<dyn Stream>>,
     dialing: Option<Connecting>,
     reaching: Option<Pin<Box<dyn Future<Output = io::Result<()>> + Send>>>,
-    farewell: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    farewell: Option<Pin<Box<dyn Future<Output = UnsaidLogout> + Send>>>,
     input: BytesMut,
 }
 
@@ -259,10 +260,10 @@ impl Line {
             return Poll::Ready(Event::Reached(tried));
         }
         if let Some(farewell) = &mut self.farewell
-            && farewell.as_mut().poll(cx).is_ready()
+            && let Poll::Ready(said) = farewell.as_mut().poll(cx)
         {
             self.farewell = None;
-            return Poll::Ready(Event::FarewellSaid);
+            return Poll::Ready(Event::FarewellSaid(said));
         }
         Poll::Pending
     }

@@ -1,5 +1,6 @@
-//! Saying a logout later (R8.8): a connection of its own on which the device returns to its session and leaves it in
-//! order, so that its user is UNLOGINED and not OFFLINE. Tries until the server answers.
+//! Saying logouts later (R8.8): on a connection of its own the device says that it only comes to log out, so that its user
+//! is UNLOGINED and not OFFLINE, and never shown ONLINE for it. A server too old to know that lets it in, and it leaves in
+//! order. Tries until the server answers.
 
 use std::io;
 use std::sync::Arc;
@@ -24,20 +25,25 @@ use crate::world::{Stream, World};
 const LOGIN_ID: u64 = 1;
 const LOGOUT_ID: u64 = 2;
 
-/// Returns once there is nothing to be said any more.
+/// Says one of `unsaid`, and which. Where the server would rather hear one later, the next has its turn; where there is
+/// no server, all wait. Never returns if there are none.
 pub(crate) async fn say(
     world: Arc<dyn World>,
     dialer: Dialer,
     options: Options,
     instance: String,
-    unsaid: UnsaidLogout,
-) {
+    unsaid: Vec<UnsaidLogout>,
+) -> UnsaidLogout {
     let mut backoff = Backoff::new(options.backoff_base, options.backoff_max);
     let patience = options.connect_timeout + options.request_timeout;
-    while !matches!(
-        timeout(patience, attempt(&dialer, &options, &instance, &unsaid)).await,
-        Ok(Ok(true))
-    ) {
+    loop {
+        for logout in &unsaid {
+            match timeout(patience, attempt(&dialer, &options, &instance, logout)).await {
+                Ok(Ok(true)) => return logout.clone(),
+                Ok(Ok(false)) => {}
+                Ok(Err(_)) | Err(_) => break,
+            }
+        }
         sleep(backoff.next(world.random())).await;
     }
 }
@@ -61,15 +67,19 @@ async fn attempt(
         list_generation: 0,
         known: Vec::new(),
         client: CLIENT_NAME.to_owned(),
+        only_to_log_out: true,
     });
     encode_request(LOGIN_ID, &login, &mut out);
     stream.write_all(&out).await?;
     stream.flush().await?;
     let mut input = BytesMut::new();
-    let refusal = answer(&mut *stream, &mut input, LOGIN_ID).await?.code;
-    if refusal != code::OK {
+    let reply = answer(&mut *stream, &mut input, LOGIN_ID).await?;
+    if reply.code != code::OK {
         // Displaced, expired, revoked: the session is over one way or another.
-        return Ok(errors::find(refusal).is_some_and(|entry| entry.flags & errors::RETRIABLE == 0));
+        return Ok(errors::find(reply.code).is_some_and(|entry| entry.flags & errors::RETRIABLE == 0));
+    }
+    if reply.login.is_none() {
+        return Ok(true);
     }
     out.clear();
     encode_request(LOGOUT_ID, &Request::Logout, &mut out);

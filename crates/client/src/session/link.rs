@@ -239,6 +239,7 @@ impl Machine {
                 "the server answered a request that was not sent".to_owned()
             }),
             Some(Purpose::Login) => self.login_answered(reply, now),
+            Some(Purpose::LateLogout) => self.late_logout_answered(reply, now),
             Some(Purpose::Logout) => self.logout_answered(now),
             Some(Purpose::Restore) => self.restored(Some(reply)),
             Some(Purpose::Call(call, effect)) => {

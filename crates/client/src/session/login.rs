@@ -12,7 +12,7 @@ use super::machine::{Account, Attempt, FarewellWish, Heart, Leaving, Link, Machi
 use super::told::{ListCopy, Told};
 use super::wire::Purpose;
 use crate::api::{ConnectionState, LogLevel, LoginState, Outcome, text_of};
-use crate::data_dir::UnsaidLogout;
+use crate::data_dir::{UnsaidLogout, add_unsaid};
 use crate::delivery::queue::Item;
 
 /// What this library calls itself in the server's log.
@@ -60,7 +60,6 @@ impl Machine {
                     self.complete(call, Outcome::of(code::INVALID_USER_ID));
                     return;
                 };
-                self.stop_farewell_of(user);
                 self.phase = Phase::LoggingIn(Attempt {
                     account: Account { user, user_sig },
                     call,
@@ -68,6 +67,7 @@ impl Machine {
                     last_failure: None,
                 });
                 self.outlet.visible.set_login_state(LoginState::LoggingIn);
+                self.stop_farewell_of(user);
                 self.backoff.reset();
                 self.dial(now);
             }
@@ -76,6 +76,7 @@ impl Machine {
 
     /// The first frame of a connection. False if it is larger than the server takes.
     pub(super) fn send_login(&mut self, now: Instant) -> bool {
+        let only_to_log_out = matches!(self.phase, Phase::LoggingOut(_));
         let (account, session, list_generation, known) = match &self.phase {
             Phase::LoggedOut => return true,
             Phase::LoggingIn(attempt) => (&attempt.account, None, 0, Vec::new()),
@@ -104,8 +105,14 @@ impl Machine {
             list_generation,
             known,
             client: CLIENT_NAME.to_owned(),
+            only_to_log_out,
         });
-        self.transmit(Purpose::Login, &login, now).is_ok()
+        let purpose = if only_to_log_out {
+            Purpose::LateLogout
+        } else {
+            Purpose::Login
+        };
+        self.transmit(purpose, &login, now).is_ok()
     }
 
     pub(super) fn login_answered(&mut self, reply: Reply, now: Instant) {
@@ -114,6 +121,16 @@ impl Machine {
             (code::OK, None) => {
                 self.lose_link("the server's answer to the login lacks its contents", None, now)
             }
+            _ => self.login_refused(reply, now),
+        }
+    }
+
+    /// R8.8: the device came back only to log out.
+    pub(super) fn late_logout_answered(&mut self, reply: Reply, now: Instant) {
+        match (reply.code, reply.login.clone()) {
+            // A server that does not know of late logouts let it in.
+            (code::OK, Some(login)) => self.logged_in(login, now),
+            (code::OK, None) => self.logout_answered(now),
             _ => self.login_refused(reply, now),
         }
     }
@@ -260,6 +277,8 @@ impl Machine {
         match &self.phase {
             Phase::LoggedOut => {}
             Phase::LoggingIn(_) => self.login_failed(outcome_of(&reply), now),
+            // The server did not listen: the farewell will say it.
+            Phase::LoggingOut(_) if may_pass(reply.code) => self.finish_logout(now),
             // The session is over, as was wanted.
             Phase::LoggingOut(_) => self.logout_answered(now),
             Phase::LoggedIn(_) => match reply.code {
@@ -448,7 +467,7 @@ impl Machine {
         };
         // A few bytes, once a logout without a connection: not worth a thread, though it is the runtime's.
         let kept = data_dir.remember(&unsaid);
-        self.unsaid = Some(unsaid);
+        add_unsaid(&mut self.unsaid, unsaid);
         if let Err(error) = kept {
             self.log(LogLevel::Warn, || {
                 format!("the logout cannot be kept in the data directory: {error}")
@@ -456,47 +475,55 @@ impl Machine {
         }
     }
 
-    /// Begins to say the logout of an earlier time, if there is one.
+    /// Begins to say the logouts of an earlier time, but for one of whoever is here: a device that returns by its login
+    /// forgets what the logout would have (R2.4), and the two would displace each other.
     pub(super) fn start_farewell(&mut self) {
-        if let Some(unsaid) = &self.unsaid {
-            self.farewell = FarewellWish::Start(unsaid.clone());
-        }
+        let here = match &self.phase {
+            Phase::LoggedOut => None,
+            Phase::LoggingIn(attempt) => Some(attempt.account.user),
+            Phase::LoggedIn(session) => Some(session.account.user),
+            Phase::LoggingOut(leaving) => Some(leaving.account.user),
+        };
+        let mut unsaid = self.unsaid.clone();
+        unsaid.retain(|logout| here.is_none_or(|user| logout.user_id != user.as_str()));
+        self.farewell = if unsaid.is_empty() {
+            FarewellWish::Stop
+        } else {
+            FarewellWish::Start(unsaid)
+        };
     }
 
-    /// The logout of an earlier time was said, or the server wants to hear nothing of it.
-    pub(crate) fn farewell_said(&mut self) {
+    /// A logout of an earlier time was said, or the server wants to hear nothing of it.
+    pub(crate) fn farewell_said(&mut self, said: &UnsaidLogout) {
         self.log(LogLevel::Info, || "an earlier logout was said".to_owned());
-        self.forget_logout();
+        self.forget_logout(said);
+        self.start_farewell();
     }
 
-    /// The same device returns: its login forgets what the logout would have (R2.4), and they would displace each other.
+    fn unsaid_of(&self, user: UserId) -> Option<UnsaidLogout> {
+        let mut unsaid = self.unsaid.iter();
+        unsaid.find(|unsaid| unsaid.user_id == user.as_str()).cloned()
+    }
+
     fn stop_farewell_of(&mut self, user: UserId) {
-        if self
-            .unsaid
-            .as_ref()
-            .is_some_and(|unsaid| unsaid.user_id == user.as_str())
-        {
-            self.farewell = FarewellWish::Stop;
+        if self.unsaid_of(user).is_some() {
+            self.start_farewell();
         }
     }
 
     fn forget_logout_of(&mut self, user: UserId) {
-        if self
-            .unsaid
-            .as_ref()
-            .is_some_and(|unsaid| unsaid.user_id == user.as_str())
-        {
-            self.forget_logout();
+        if let Some(unsaid) = self.unsaid_of(user) {
+            self.forget_logout(&unsaid);
         }
     }
 
-    fn forget_logout(&mut self) {
-        self.unsaid = None;
+    fn forget_logout(&mut self, said: &UnsaidLogout) {
+        self.unsaid.retain(|logout| logout != said);
         if let Some(Err(error)) = self
             .identity
             .data_dir
             .as_ref()
-            .map(|data_dir| data_dir.forget_logout())
+            .map(|data_dir| data_dir.forget_logout(said))
         {
             self.log(LogLevel::Warn, || {
                 format!("the data directory keeps a logout that was said: {error}")

@@ -104,13 +104,13 @@ pub(crate) struct Heart {
     pub(crate) leave_for: Option<Instant>,
 }
 
-/// What the shell is to do about the logout of an earlier time.
+/// What the shell is to do about the logouts of an earlier time.
 pub(crate) enum FarewellWish {
     /// Leave it as it is.
     None,
-    /// Begin to say it.
-    Start(UnsaidLogout),
-    /// Stop saying it.
+    /// Begin to say these, instead of whichever are being said.
+    Start(Vec<UnsaidLogout>),
+    /// Stop saying any.
     Stop,
 }
 
@@ -135,8 +135,8 @@ pub(crate) struct Machine {
     pub(crate) farewell: FarewellWish,
     /// Who asked whether the server can be reached, and has no answer.
     reaching: Vec<Completion>,
-    /// A logout of an earlier time that the server has not heard of (R8.8).
-    pub(super) unsaid: Option<UnsaidLogout>,
+    /// Logouts of an earlier time that the server has not heard of (R8.8), one a user, oldest first.
+    pub(super) unsaid: Vec<UnsaidLogout>,
     /// The list of a session that ended without a logout, in case its user returns (R5.8).
     pub(super) last_list: Option<(UserId, Vec<String>)>,
     /// Came during a logout, to be done after it.
@@ -169,7 +169,8 @@ impl Machine {
         let unsaid = identity
             .data_dir
             .as_ref()
-            .and_then(|data_dir| data_dir.unsaid_logout(options.sdk_app_id));
+            .map(|data_dir| data_dir.unsaid_logouts(options.sdk_app_id))
+            .unwrap_or_default();
         let notice = identity.folder_in_use.then_some(FOLDER_IN_USE);
         let mut machine = Machine {
             options,

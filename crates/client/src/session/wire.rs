@@ -24,11 +24,12 @@ const IDLE_IN_FLIGHT: usize = 4;
 /// Largest frame taken from a server: the answer with a full friend list (3 000) fits twice.
 pub(crate) const SERVER_FRAME_BYTES_MAX: usize = 1024 * 1024;
 
-/// What a request on the wire is for.
-#[derive(Debug, PartialEq, Eq)]
+/// What a request on the wire is for. No `Debug`: it may hold a UserSig.
 pub(crate) enum Purpose {
     /// The first frame of the connection.
     Login,
+    /// The same, of a device that only comes to log out (R8.8).
+    LateLogout,
     /// R8.8.
     Logout,
     /// R5.8.
@@ -38,7 +39,6 @@ pub(crate) enum Purpose {
 }
 
 /// What an answer means to the session besides being a result.
-#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     /// Nothing.
     None,
@@ -49,7 +49,6 @@ pub(crate) enum Effect {
 }
 
 /// A request on the wire.
-#[derive(Debug)]
 pub(crate) struct InFlight {
     id: u64,
     pub(crate) purpose: Purpose,

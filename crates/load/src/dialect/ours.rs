@@ -54,6 +54,7 @@ impl Dialect for Ours {
             list_generation: 0,
             known: Vec::new(),
             client: concat!("tim-presence-load/", env!("CARGO_PKG_VERSION")).into(),
+            only_to_log_out: false,
         };
         put(session, &Request::Login(login), out);
     }

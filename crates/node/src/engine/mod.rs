@@ -57,6 +57,14 @@ pub enum Command {
         /// How.
         how: Departure,
     },
+    /// A device whose UserSig was checked says that it logged out while it was away (R8.8). It is not let in, and makes no
+    /// account. Answer: `Done`, or `LoginRefused`.
+    LogOutLate {
+        /// Whose.
+        user: UserKey,
+        /// The device, the connection it speaks on, and the login it means.
+        login: Login,
+    },
     /// R3. Answer: `Done`, or `Stale` if the session is not live on that connection.
     SetCustom {
         /// Whose.

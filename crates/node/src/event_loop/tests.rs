@@ -185,6 +185,7 @@ impl World {
             list_generation: 0,
             known: Vec::new(),
             client: "test/1".to_owned(),
+            only_to_log_out: false,
         })
     }
 

@@ -107,10 +107,14 @@ impl<T: Transport> Loop<T> {
             ) => {
                 self.logged_in(asker, user, expires, list_generation, known, *done);
             }
-            (Pending::LogIn { asker, .. }, Answer::LoginRefused(refusal)) => {
+            (Pending::LogIn { asker, .. } | Pending::LogOutLate(asker), Answer::LoginRefused(refusal)) => {
                 self.login_refused(asker, refusal)
             }
-            (Pending::LogIn { asker, .. }, _) => {
+            (Pending::LogOutLate(asker), Answer::Done) => {
+                self.reply(asker.connection, done(asker));
+                self.finish(asker.connection);
+            }
+            (Pending::LogIn { asker, .. } | Pending::LogOutLate(asker), _) => {
                 self.login_failed(asker, texts::refused(asker.request_id, code::SERVER_ERROR));
             }
             (Pending::LogOut(asker), _) => {
@@ -585,6 +589,7 @@ fn asker_of(pending: &Pending) -> Option<Asker> {
     match pending {
         Pending::LogIn { asker, .. }
         | Pending::LogOut(asker)
+        | Pending::LogOutLate(asker)
         | Pending::SetCustom(asker)
         | Pending::Renew { asker, .. }
         | Pending::Query { asker, .. }

@@ -136,11 +136,17 @@ impl<T: Transport> Loop<T> {
             resumes: request.session.filter(|session| *session != SessionId(0)),
             signed_at_s: checked.signed_at_s,
         };
+        let asker = Asker {
+            connection: id,
+            request_id,
+        };
+        if request.only_to_log_out {
+            // R8.8.
+            self.ask(Pending::LogOutLate(asker), Command::LogOutLate { user, login });
+            return;
+        }
         let pending = Pending::LogIn {
-            asker: Asker {
-                connection: id,
-                request_id,
-            },
+            asker,
             user,
             expires: expiry_of(checked),
             list_generation: request.list_generation,

@@ -54,6 +54,8 @@ pub(crate) enum Pending {
         known: Known,
     },
     LogOut(Asker),
+    /// Said by a connection that nobody is logged in on (R8.8).
+    LogOutLate(Asker),
     SetCustom(Asker),
     Renew {
         asker: Asker,

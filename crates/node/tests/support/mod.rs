@@ -281,6 +281,7 @@ impl TestNode {
             list_generation: 0,
             known: Vec::new(),
             client: "test/1".to_owned(),
+            only_to_log_out: false,
         }
     }
 

@@ -95,6 +95,11 @@ pub enum Command {
         place: Place,
         from: From,
     },
+    LogOutLate {
+        place: Place,
+        resume: Resume,
+        signed_ago_s: i64,
+    },
     SetCustom {
         place: Place,
         text: usize,
@@ -203,6 +208,8 @@ fn commands() -> impl Strategy<Value = Command> {
             .prop_map(|(place, resume, signed_ago_s)| Command::LogIn { place, resume, signed_ago_s }),
         10 => (places(), losses(), froms()).prop_map(|(place, loss, from)| Command::Lose { place, loss, from }),
         5 => (places(), froms()).prop_map(|(place, from)| Command::LogOut { place, from }),
+        3 => (places(), resumes(), prop_oneof![6 => Just(0), 1 => -2..4_i64])
+            .prop_map(|(place, resume, signed_ago_s)| Command::LogOutLate { place, resume, signed_ago_s }),
         8 => (places(), 0..TEXTS.len(), froms())
             .prop_map(|(place, text, from)| Command::SetCustom { place, text, from }),
         20 => (callers(), calls(), names(), prop_oneof![6 => Just(1), 1 => 2..25_usize], 0..400_u64)

@@ -104,6 +104,14 @@ impl Driver {
                 })?;
                 Ok(())
             }
+            Command::LogOutLate {
+                place,
+                resume,
+                signed_ago_s,
+            } => {
+                let (user, login) = self.login_named(*place, *resume, *signed_ago_s);
+                self.step(&Step::LogOutLate { user, login }).map(drop)
+            }
             Command::SetCustom { place, text, from } => {
                 let Some((user, session, connection)) = self.login_of(*place, *from) else {
                     return Ok(());
@@ -212,7 +220,8 @@ impl Driver {
         }
     }
 
-    fn log_in(&mut self, place: Place, resume: Resume, signed_ago_s: i64) -> Result<(), Difference> {
+    /// What a device says who it is, on a new connection.
+    fn login_named(&mut self, place: Place, resume: Resume, signed_ago_s: i64) -> (UserKey, Login) {
         let (user, device) = device_of(place);
         let sessions = |device: &DeviceKey| {
             self.clients
@@ -237,11 +246,17 @@ impl Driver {
         let connection = ConnectionId(self.connections);
         let signed_at_s = self.now.wall.0.div_euclid(1000) - signed_ago_s;
         let login = Login {
-            device: device.clone(),
+            device,
             connection,
             resumes,
             signed_at_s,
         };
+        (user, login)
+    }
+
+    fn log_in(&mut self, place: Place, resume: Resume, signed_ago_s: i64) -> Result<(), Difference> {
+        let (user, login) = self.login_named(place, resume, signed_ago_s);
+        let (device, connection) = (login.device.clone(), login.connection);
         let outcome = self.step(&Step::LogIn { user, login })?;
         let client = self.clients.entry((user, device)).or_default();
         if let Answer::LoggedIn { session, ended, .. } = outcome.answer {

@@ -168,6 +168,7 @@ impl Model {
                 self.become_status(*user, status, Reason::Logout);
                 Answer::Done
             }
+            Step::LogOutLate { user, login } => self.log_out_late(*user, login),
             Step::SetCustom {
                 user,
                 session,

@@ -49,13 +49,15 @@ pub enum Mutant {
     WebIsLikeOthers,
     /// R8.7: lost devices survive a kick.
     KickSparesLost,
+    /// R8.8: a logout said late shows an ONLINE.
+    LateLogoutIsLogin,
     /// R8.7: a UserSig of the very second is not revoked.
     RevokesOnlyBefore,
 }
 
 impl Mutant {
     /// All.
-    pub const ALL: [Mutant; 24] = [
+    pub const ALL: [Mutant; 25] = [
         Mutant::LossIsLogout,
         Mutant::LoginSparesLost,
         Mutant::ForgettingRecomputes,
@@ -79,6 +81,7 @@ impl Mutant {
         Mutant::DisplacedReturns,
         Mutant::WebIsLikeOthers,
         Mutant::KickSparesLost,
+        Mutant::LateLogoutIsLogin,
         Mutant::RevokesOnlyBefore,
     ];
 }

@@ -27,6 +27,10 @@ pub enum Step {
         session: SessionId,
         connection: ConnectionId,
     },
+    LogOutLate {
+        user: UserKey,
+        login: Login,
+    },
     SetCustom {
         user: UserKey,
         session: SessionId,
@@ -91,6 +95,8 @@ pub enum Answer {
         list: ListSeen,
     },
     LoginRefused(LoginRefusal),
+    /// Sessions that a late logout ended.
+    LeftLate(Vec<Ended>),
     InvalidCustom(InvalidCustomStatus),
     Refused(Refusal),
     Users {

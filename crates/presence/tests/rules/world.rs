@@ -163,6 +163,15 @@ impl World {
                     (Answer::Stale, changed)
                 }
             }),
+            Step::LogOutLate { user, login } => self.change(user, |account, context| {
+                match account.user.log_out_late(login, context) {
+                    Err(refusal) => (Answer::LoginRefused(refusal), false),
+                    Ok(left) => {
+                        assert_eq!(left.was_known, !left.ended.is_empty());
+                        (Answer::LeftLate(left.ended), left.changed)
+                    }
+                }
+            }),
             Step::SetCustom {
                 user,
                 session,

@@ -114,6 +114,7 @@ fn log_in(server: &Server, user: &str, resume: Resume) -> (Client, LoginReply) {
         list_generation: resume.list_generation,
         known: resume.known,
         client: "test/1".to_owned(),
+        only_to_log_out: false,
     }));
     assert_eq!(reply.code, 0, "{user}: {}", reply.message);
     (client, reply.login.expect("a login reply"))

@@ -235,6 +235,7 @@ impl Client {
             list_generation: 0,
             known: Vec::new(),
             client: "test/1".to_owned(),
+            only_to_log_out: false,
         }))
     }
 

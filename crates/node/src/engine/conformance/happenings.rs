@@ -99,6 +99,73 @@ pub(super) fn the_backend_is_told_what_devices_do_once_each(world: &mut World) {
     assert_eq!(world.happened(&alice), story, "R8.7");
 }
 
+/// R8.8.
+pub(super) fn a_logout_said_late_is_told_once_and_lets_nobody_in(world: &mut World) {
+    let alice = world.user("alice");
+    let home = world.home(&alice);
+    let said = |world: &mut World, resumes, signed_at_s| {
+        let login = Login {
+            resumes,
+            signed_at_s,
+            ..world.login("device")
+        };
+        let connection = login.connection;
+        (
+            world.ask(&alice, Command::LogOutLate { user: alice, login }),
+            connection,
+        )
+    };
+    let signed = START.wall.0 / 1000;
+    let nobodys = said(world, None, signed).0;
+    assert_eq!(nobodys, Answer::Done, "there is nothing to leave");
+    let look = Command::Look {
+        app: alice.app,
+        users: vec![alice.user],
+    };
+    let users = world.ask(&alice, look);
+    assert_eq!(users, Answer::Users(vec![None]), "R1.2: it makes no account");
+
+    let first = world.online(&alice);
+    let lost = Command::Leave {
+        user: alice,
+        session: first.0,
+        connection: first.1,
+        how: Departure::Lost(Loss::LinkClosed),
+    };
+    assert_eq!(world.ask(&alice, lost), Answer::Done);
+    assert_eq!(world.change(home, &alice).status, Status::Offline);
+    world.happened(&alice);
+    let (answer, connection) = said(world, Some(first.0), signed);
+    assert_eq!(answer, Answer::Done);
+    let change = world.change(home, &alice);
+    assert_eq!(
+        (change.status, change.reason),
+        (Status::Unlogined, Reason::Logout),
+        "no ONLINE comes between"
+    );
+    let told = [(Some(connection), Happening::LoggedOut)];
+    assert_eq!(world.happened(&alice), told, "R10.1");
+    assert_eq!(said(world, Some(first.0), signed).0, Answer::Done);
+    assert_eq!(world.happened(&alice), [], "nobody logs out twice");
+
+    let (_, live) = world.log_in(&alice, "device");
+    assert_eq!(world.change(home, &alice).status, Status::Online);
+    assert_eq!(said(world, None, signed).0, Answer::Done);
+    match world.next(home) {
+        Output::Ended { ended, .. } => {
+            let expected = (Some(live), EndedBy::Replaced);
+            assert_eq!((ended.connection, ended.why), expected, "R2.7");
+        }
+        other => panic!("{}: {other:?}", world.case),
+    }
+    assert_eq!(world.change(home, &alice).status, Status::Unlogined);
+    world.ask(&alice, Command::Kick { user: alice });
+    let revoked = Answer::LoginRefused(LoginRefusal::Revoked);
+    assert_eq!(said(world, None, signed).0, revoked, "R8.7");
+    world.ask(&alice, Command::Delete { user: alice });
+    assert_eq!(said(world, None, signed).0, revoked, "R1.5");
+}
+
 pub(super) fn a_device_that_comes_back_in_its_grace_was_never_lost(world: &mut World) {
     let grace = Duration::from_secs(5);
     world.configure(AppSettings {

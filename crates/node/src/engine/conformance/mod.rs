@@ -103,6 +103,10 @@ const CASES: &[Case] = &[
         the_backend_is_told_what_devices_do_once_each,
     ),
     (
+        "a logout said late is told once and lets nobody in",
+        a_logout_said_late_is_told_once_and_lets_nobody_in,
+    ),
+    (
         "a device that comes back in its grace was never lost",
         a_device_that_comes_back_in_its_grace_was_never_lost,
     ),

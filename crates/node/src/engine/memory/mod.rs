@@ -14,7 +14,7 @@ use presence::settings::AppSettings;
 use presence::status::{Presence, Status, Version};
 use presence::subscriptions::{ListChange, SubscriptionList};
 use presence::time::{Mono, Now, Wall};
-use presence::user::{Context, Ended, LoginRefusal, Mark, User};
+use presence::user::{Context, Ended, Login, LoginRefusal, Mark, User};
 
 use self::asking::{Asking, Gather};
 use self::keeping::{Keeping, Parts};
@@ -400,6 +400,51 @@ impl MemoryEngine {
         }
     }
 
+    /// `Done`, unless a kick revoked a UserSig made at that second (R8.7).
+    fn unless_revoked(&self, user: &UserKey, signed_at_s: i64) -> Answer {
+        let revoked = match self.records.of(user) {
+            Some(record) => record.user.is_revoked(signed_at_s),
+            // R1.5: a deletion revokes, too. An administrator need not be an account.
+            None => {
+                let mark = self.marks.get(user);
+                mark.is_some_and(|mark| mark.is_revoked(signed_at_s))
+            }
+        };
+        if revoked {
+            Answer::LoginRefused(LoginRefusal::Revoked)
+        } else {
+            Answer::Done
+        }
+    }
+
+    /// R8.8.
+    fn log_out_late(&mut self, key: UserKey, login: &Login, at: Now, tag: Option<Tag>) {
+        let mut known = false;
+        let found = self.step(
+            key,
+            at,
+            true,
+            |record, context| match record.user.log_out_late(login, context) {
+                Ok(left) => {
+                    known = left.was_known;
+                    ((Answer::Done, left.ended), left.changed)
+                }
+                Err(refusal) => ((Answer::LoginRefused(refusal), Vec::new()), false),
+            },
+            |engine, (answer, ended)| {
+                engine.answer(tag, answer);
+                engine.end_all(key, ended);
+            },
+        );
+        if !found {
+            self.answer(tag, self.unless_revoked(&key, login.signed_at_s));
+        }
+        if known {
+            let connection = Some(login.connection);
+            self.happened(key, login.device.platform, connection, Happening::LoggedOut);
+        }
+    }
+
     /// Ends all sessions of a user (R8.7).
     fn kick(&mut self, key: UserKey, at: Now, tag: Option<Tag>) {
         let live: Vec<(Platform, Option<ConnectionId>)> = self
@@ -635,6 +680,7 @@ impl Engine for MemoryEngine {
                     self.happened(user, platform, Some(connection), what);
                 }
             }
+            Command::LogOutLate { user, login } => self.log_out_late(user, &login, at, tag),
             Command::SetCustom {
                 user,
                 session,
@@ -665,20 +711,7 @@ impl Engine for MemoryEngine {
                 }
             }
             Command::CheckRevoked { user, signed_at_s } => {
-                let revoked = match self.records.of(&user) {
-                    Some(record) => record.user.is_revoked(signed_at_s),
-                    // R1.5: a deletion revokes, too. An administrator need not be an account.
-                    None => {
-                        let mark = self.marks.get(&user);
-                        mark.is_some_and(|mark| mark.is_revoked(signed_at_s))
-                    }
-                };
-                let answer = if revoked {
-                    Answer::LoginRefused(LoginRefusal::Revoked)
-                } else {
-                    Answer::Done
-                };
-                self.answer(tag, answer);
+                self.answer(tag, self.unless_revoked(&user, signed_at_s));
             }
             Command::Subscribe { user, ids } => {
                 self.list_step(user, at, tag, |list, settings| {

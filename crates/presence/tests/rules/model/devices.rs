@@ -127,6 +127,40 @@ impl Model {
         self.logged_in(user, session, ended)
     }
 
+    /// R8.8: what the device said of itself while it was away comes true now, and nobody comes back for it.
+    pub(super) fn log_out_late(&mut self, user: UserKey, login: &Login) -> Answer {
+        let Some(account) = self.account(user) else {
+            return Answer::Stale;
+        };
+        if account
+            .revoked_until_s
+            .is_some_and(|second| login.signed_at_s <= second)
+        {
+            return Answer::LoginRefused(LoginRefusal::Revoked);
+        }
+        if let Some(number) = login.resumes
+            && self.displaced.contains(&(user, login.device.clone(), number))
+        {
+            return Answer::LoginRefused(LoginRefusal::Displaced);
+        }
+        if self.is(Mutant::LateLogoutIsLogin) {
+            self.become_status(user, Status::Online, Reason::Login);
+        }
+        let left = self.take_devices(|device| {
+            device.owner == user
+                && device.key == login.device
+                && login.resumes.is_none_or(|number| device.session == number)
+        });
+        let status = self.aggregate(user);
+        self.become_status(user, status, Reason::Logout);
+        let ended = left.into_iter().map(|device| Ended {
+            session: device.session,
+            connection: device.connection,
+            why: EndedBy::Replaced,
+        });
+        Answer::LeftLate(ended.collect())
+    }
+
     pub(super) fn logged_in(&mut self, user: UserKey, session: SessionId, ended: Vec<Ended>) -> Answer {
         let account = self.account_mut(user);
         account.last_session = account.last_session.max(session.0);

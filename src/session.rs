@@ -164,7 +164,8 @@ pub unsafe extern "C" fn timGetServerTime(client: TimClient, ms: *mut i64) -> i3
     })
 }
 
-/// Tells the client that the network changed or came back: if it waits to reconnect, it tries at once. Does not wait.
+/// Tells the client that the network changed or came back: a connection that is being made, a login without an
+/// answer included, is begun anew at once, and one that is there is asked for a sign of life. Does not wait.
 ///
 /// @param client  The client.
 /// @return TIM_OK; TIM_ERR_INVALID_HANDLE, TIM_ERR_CLOSED, TIM_ERR_FAILED, TIM_ERR_FORKED.

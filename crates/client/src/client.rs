@@ -270,7 +270,9 @@ impl Client {
         self.shared.outlet.visible.has_failed()
     }
 
-    /// The network came back: reconnect at once (R8.5). A connection that is there is asked for a sign of life.
+    /// The network changed or came back: a connection that is waited for or being made, up to the answer to its login, is
+    /// begun anew at once (R8.5), and so is a logout said later (R8.8); called again and again, ten times a second at
+    /// most. A connection that is there is asked for a sign of life.
     pub fn network_changed(&self) -> Result<(), CallError> {
         self.send_unpromised(Command::NetworkChanged)
     }

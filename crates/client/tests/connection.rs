@@ -113,6 +113,55 @@ async fn a_change_of_network_gives_up_an_attempt_that_hangs() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_change_of_network_gives_up_a_login_that_is_not_answered() {
+    let mut server = Server::new();
+    let mut app = App::new(&server);
+    app.log_in();
+    let mut hanging = server.accept().await;
+    hanging.login().await;
+    let begun = Instant::now();
+    app.client.network_changed().unwrap();
+    hanging.closed().await;
+    let (peer, _) = server.accept_login().await;
+    app.until("=login 0").await;
+    assert_eq!(begun.elapsed(), Duration::ZERO, "a first login: R8.5");
+
+    drop(peer);
+    let mut hanging = server.accept().await;
+    hanging.login().await;
+    let begun = Instant::now();
+    app.client.network_changed().unwrap();
+    hanging.closed().await;
+    let (_peer, login) = server.accept_login().await;
+    app.until("Connected 0").await;
+    assert_eq!(login.session, Some(SessionId(1)));
+    assert!(begun.elapsed() <= SECOND / 10, "a reconnect: R8.5");
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_of_network_without_end_let_an_attempt_begin_ten_times_a_second() {
+    let mut server = Server::new();
+    let (mut app, peer) = App::online(&mut server).await;
+    server.world.hanging.store(true, Ordering::SeqCst);
+    drop(peer);
+    app.until("Connecting 0").await;
+    let before = server.world.dials.load(Ordering::SeqCst);
+    for _ in 0..1_000 {
+        app.client.network_changed().unwrap();
+        tokio::time::advance(Duration::from_millis(1)).await;
+        tokio::task::yield_now().await;
+    }
+    let dials = server.world.dials.load(Ordering::SeqCst) - before;
+    assert!((2..=11).contains(&dials), "{dials}");
+    server.world.hanging.store(false, Ordering::SeqCst);
+    let begun = Instant::now();
+    app.client.network_changed().unwrap();
+    server.accept_login().await;
+    app.until("Connected 0").await;
+    assert!(begun.elapsed() <= SECOND / 10, "R8.5");
+}
+
+#[tokio::test(start_paused = true)]
 async fn changes_of_network_ask_a_living_connection_once_for_a_sign_of_life() {
     let mut server = Server::new();
     let (mut app, mut peer) = App::online(&mut server).await;

@@ -21,6 +21,10 @@ use crate::dial::failure_code;
 /// The longest spread that a server may ask for: a mistaken one shall not keep clients away.
 const SPREAD_MAX: Duration = Duration::from_secs(120);
 
+/// Time between two attempts begun anew because the network changed: systems tell of one change several times, and an
+/// application may do so without end.
+const NETWORK_RESTART_GAP: Duration = Duration::from_millis(100);
+
 /// What is said of a user whose status could not be learnt (R2.5).
 const UNKNOWN: i32 = 0;
 
@@ -115,16 +119,16 @@ impl Machine {
         self.tell_connection(ConnectionState::Disconnected, code, text);
     }
 
-    /// R8.5: at once. A connection that is there is asked for a sign of life instead: it may belong to another network.
+    /// R8.5: at once. An attempt under way, its first frames included, may hang in the old network: it is given up for a new
+    /// one. A connection that is there is asked for a sign of life instead, for it may live on.
     pub(super) fn network_changed(&mut self, now: Instant) {
         self.backoff.reset();
+        let due = self
+            .network_restart
+            .map_or(now, |last| now.max(last + NETWORK_RESTART_GAP));
         match &mut self.link {
-            Link::Idle | Link::Greeting => {}
-            Link::Waiting { .. } => self.dial(now),
-            Link::Dialing { .. } => {
-                self.hang_up = true;
-                self.dial(now);
-            }
+            Link::Waiting { until } if *until <= due => {}
+            Link::Waiting { .. } | Link::Dialing { .. } | Link::Greeting => self.start_anew(due, now),
             // Once is enough: whoever calls this in a loop floods nobody.
             Link::Up(Heart {
                 unanswered_since: Some(_),
@@ -134,6 +138,23 @@ impl Machine {
                 heart.unanswered_since = Some(now);
                 self.transmit_heartbeat(now);
             }
+            Link::Idle if due <= now && !self.unsaid.is_empty() => {
+                self.network_restart = Some(now);
+                self.start_farewell();
+            }
+            Link::Idle => {}
+        }
+    }
+
+    fn start_anew(&mut self, due: Instant, now: Instant) {
+        self.network_restart = Some(due);
+        self.hang_up = true;
+        self.dial = false;
+        self.wire.reset();
+        if due <= now {
+            self.dial(now);
+        } else {
+            self.link = Link::Waiting { until: due };
         }
     }
 

@@ -133,6 +133,8 @@ pub(crate) struct Machine {
     /// The shell is to make a connection.
     pub(crate) dial: bool,
     pub(crate) farewell: FarewellWish,
+    /// When a change of the network last began an attempt anew, or is about to.
+    pub(super) network_restart: Option<Instant>,
     /// Who asked whether the server can be reached, and has no answer.
     reaching: Vec<Completion>,
     /// Logouts of an earlier time that the server has not heard of (R8.8), one a user, oldest first.
@@ -187,6 +189,7 @@ impl Machine {
             hang_up: false,
             dial: false,
             farewell: FarewellWish::None,
+            network_restart: None,
             reaching: Vec::new(),
             unsaid,
             last_list: None,

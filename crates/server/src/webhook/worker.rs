@@ -33,6 +33,7 @@ pub(super) struct Worker {
     targets: watch::Receiver<Targets>,
     /// Until when to send what is left, once the server stops.
     stop: watch::Receiver<Option<Instant>>,
+    is_stopping: bool,
     queues: Queues,
     under_way: JoinSet<Ended>,
     /// Apps whose last request failed, with how many did in a row.
@@ -57,6 +58,7 @@ impl Worker {
             incoming,
             targets,
             stop,
+            is_stopping: false,
             queues: Queues::new(timing),
             under_way: JoinSet::new(),
             failing: HashMap::new(),
@@ -70,10 +72,15 @@ impl Worker {
         let mut offers = Vec::new();
         loop {
             let now = Instant::now();
+            let until = *self.stop.borrow_and_update();
+            // Here, where the word is read: it may come while the worker is at something else, and is awaited below only once.
+            if until.is_some() && !std::mem::replace(&mut self.is_stopping, true) {
+                // There will be no time for retries.
+                self.queues.hurry();
+            }
             self.queues.wake(now);
             self.send();
             self.log_drops(now);
-            let until = *self.stop.borrow_and_update();
             if until.is_some_and(|until| until <= now || (self.queues.is_empty() && self.incoming.is_empty()))
             {
                 break;
@@ -95,8 +102,7 @@ impl Worker {
                 () = sleep_until(wake_at) => {}
                 Ok(()) = self.targets.changed() => self.retarget(),
                 changed = self.stop.changed() => {
-                    // There will be no time for retries; and whoever went without a word wants no more sent.
-                    self.queues.hurry();
+                    // Whoever went without a word wants no more sent.
                     if changed.is_err() {
                         break;
                     }

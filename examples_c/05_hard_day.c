@@ -72,7 +72,7 @@ static void on_asked(const TimResult *result, void *user_data) {
         if (news) printf("no answer: asking again\n");
         break;
     case TIM_ERR_NOT_LOGGED_IN:
-    case TIM_ERR_LOGGED_OUT: day->ask_due = NEVER; break; /* the next login starts it anew */
+    case TIM_ERR_LOGGED_OUT: break; /* asked before the next login was done, whose result may have come already */
     default:
         /* The flags tell what a code that this program does not know is like. */
         if (timErrorFlags(result->code) & TIM_ERROR_FLAG_RETRIABLE) break;

@@ -17,12 +17,12 @@ fail() {
     exit 1
 }
 
-# Awaits a line in a file, up to 20 s.
+# Awaits a line in a file, up to 60 s.
 await_line() {
     tries=0
     until grep -qxF "$2" "$work/$1" 2>/dev/null; do
         tries=$((tries + 1))
-        [ $tries -lt 400 ] || fail "no line '$2' in the output of $1"
+        [ $tries -lt 1200 ] || fail "no line '$2' in the output of $1"
         sleep 0.05
     done
 }
@@ -39,7 +39,7 @@ server=$!
 tries=0
 until address=$(sed -n 's/^listening on //p' "$work/server") && [ -n "$address" ]; do
     tries=$((tries + 1))
-    [ $tries -lt 400 ] || fail "the server does not listen"
+    [ $tries -lt 1200 ] || fail "the server does not listen"
     sleep 0.05
 done
 sig() { "$binary" sign --app $app --key $key --user "$1"; }
@@ -74,7 +74,7 @@ TEXT
     tries=0
     until [ "$(grep -cxF 'bob: not logged in ""' "$work/watch")" = 2 ]; do
         tries=$((tries + 1))
-        [ $tries -lt 400 ] || fail "03_watch did not see the logout"
+        [ $tries -lt 1200 ] || fail "03_watch did not see the logout"
         sleep 0.05
     done
     # Background jobs of a shell ignore SIGINT only until the program sets its own handler.

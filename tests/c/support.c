@@ -100,9 +100,19 @@ int files_now(void) {
     return count;
 }
 
+/* For scripts: a port that is kept until standard input ends. */
+static int hold_port(void) {
+    char line[64];
+    printf("%d\n", reserve_port());
+    fflush(stdout);
+    while (fgets(line, sizeof line, stdin) != NULL) continue;
+    return 0;
+}
+
 /* `program case` runs one case; `program --peer …` is a client for another process; without arguments lists the cases. */
 int main(int argument_count, char **arguments) {
     if (argument_count > 1 && strcmp(arguments[1], "--peer") == 0) return peer_main(argument_count - 2, arguments + 2);
+    if (argument_count == 2 && strcmp(arguments[1], "--hold-port") == 0) return hold_port();
     if (argument_count != 2) {
         for (size_t i = 0; i < case_count; i++) printf("%-40s %s\n", cases[i].name, cases[i].sentence);
         return 2;

@@ -23,8 +23,18 @@ export function userSig(user, key = KEY) {
   return execFileSync(PROGRAM, ['sign', '--app', APP, '--key', key, '--user', user, '--valid', '3600'], { encoding: 'utf8' }).trim();
 }
 
-/** Starts a server; `stop` ends it. With `again` it takes the ports that one had. */
+/** Starts a server; `stop` ends it. With `again` it takes the ports that one had, once they are free: nobody keeps them for long. */
 export async function serve(again) {
+  for (const end = Date.now() + 60_000; ; ) {
+    try {
+      return await start(again);
+    } catch (error) {
+      if (!again || Date.now() > end || !/cannot listen/.test(error.message)) throw error;
+    }
+  }
+}
+
+async function start(again) {
   const folder = mkdtempSync(join(tmpdir(), 'tim-console-'));
   const file = join(folder, 'server.toml');
   writeFileSync(file, `
@@ -39,7 +49,7 @@ accounts = ["ann", "ben", "cat"]
   const log = [];
   const process = spawn(PROGRAM, ['--config', file], { stdio: ['ignore', 'pipe', 'pipe'] });
   process.stderr.on('data', (bytes) => log.push(bytes));
-  const ended = new Promise((resolve) => process.on('exit', resolve));
+  const ended = new Promise((resolve) => process.on('close', resolve));
   let port;
   let url;
   for await (const line of createInterface({ input: process.stdout })) {
@@ -47,6 +57,7 @@ accounts = ["ann", "ben", "cat"]
     url = /^administration at (.*)$/.exec(line)?.[1];
     if (url) break;
   }
+  if (!url) await ended;
   if (!url) throw new Error(`the server did not start:\n${Buffer.concat(log)}`);
   return {
     port,

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Runs examples 04 and 05 against a real server: examples.sh EXAMPLE EXAMPLES_DIR SERVER_BINARY
+# Runs examples 04 and 05 against a real server: examples.sh EXAMPLE EXAMPLES_DIR SERVER_BINARY TEST_PROGRAM
 set -eu
-example=$1 examples=$2 binary=$3
+example=$1 examples=$2 binary=$3 test_program=$4
 app=1400000001 key=a-secret-key-for-tests-only
 work=$(mktemp -d)
-server='' program='' other=''
+server='' program='' other='' holder=''
 cleanup() {
-    for pid in $server $program $other; do kill -9 "$pid" 2>/dev/null || true; done
+    for pid in $server $program $other $holder; do kill -9 "$pid" 2>/dev/null || true; done
     rm -rf "$work"
 }
 trap cleanup EXIT
@@ -17,12 +17,12 @@ fail() {
     exit 1
 }
 
-# Awaits that COUNT lines of a file match a pattern, up to 20 s.
+# Awaits that COUNT lines of a file match a pattern, up to 60 s.
 await() {
     tries=0
     until [ "$(grep -cE "$2" "$work/$1" 2>/dev/null || true)" -ge "${3:-1}" ]; do
         tries=$((tries + 1))
-        [ $tries -lt 400 ] || fail "not ${3:-1} lines '$2' in the output of $1"
+        [ $tries -lt 1200 ] || fail "not ${3:-1} lines '$2' in the output of $1"
         sleep 0.05
     done
 }
@@ -36,6 +36,7 @@ id = $app
 secret_key = "$key"
 auto_register_on_mention = true
 user_status = $2
+rate_calls = 8
 rate_window_ms = 2000
 TOML
 }
@@ -50,7 +51,13 @@ start_server() {
 
 sig() { "$binary" sign --app $app --key $key --user "$1"; }
 
-configure 127.0.0.1:0 true
+# The server's port is kept while it is down, so that no other test's server gets it.
+mkfifo "$work/hold"
+"$test_program" --hold-port <"$work/hold" >"$work/port" &
+holder=$!
+exec 9>"$work/hold"
+await port '^[0-9]+$'
+configure "127.0.0.1:$(cat "$work/port")" true
 start_server
 
 case $example in
@@ -87,8 +94,8 @@ case $example in
     if "$examples/04_event_loop" "$address" $app alice garbage </dev/null >"$work/loop"; then fail "a wrong UserSig logged in"; fi
     ;;
 05_hard_day)
-    # The backend of this test: its UserSigs live as long as the file says.
-    echo 2 >"$work/seconds"
+    # The backend of this test: its UserSigs live as long as the file says; the first for long enough to log in on a busy machine.
+    echo 5 >"$work/seconds"
     cat >"$work/backend" <<SH
 #!/bin/sh
 exec "$binary" sign --app $app --key $key --user alice --valid "\$(cat "$work/seconds")"
@@ -103,7 +110,7 @@ SH
     await day '^bob has status 3$'
     # It asks too often.
     await day '^too many calls: waiting [1-9][0-9]* ms$'
-    # Its first UserSig lives for 2 seconds.
+    # Its first UserSig ends.
     echo 3600 >"$work/seconds"
     await day '^the UserSig expired: getting another one$'
     await day '^logged in$' 2

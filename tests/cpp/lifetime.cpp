@@ -146,7 +146,7 @@ CASE(a_thousand_pending_futures_at_the_end, "each becomes ready, with TIM_ERR_SH
   {
     tim::Client client = online(server, "alice");
     OK(client.on_connection_state([&](tim::ConnectionState state, const tim::Error &) { states.put(state); }));
-    OK(server.stop(5s));
+    OK(server.stop(DEADLINE));
     states.take_until([](tim::ConnectionState state) { return state != tim::ConnectionState::Connected; });
     for (int i = 0; i < 1000; ++i) futures.push_back(client.set_self_status(std::to_string(i)));
   }
@@ -182,7 +182,7 @@ CASE(a_future_may_be_dropped_or_outlive_everything, "nobody need look at it, and
     CHECK(kept.wait_for(DEADLINE) == std::future_status::ready);
     OK(awaited(client.logout()));
   }
-  OK(server.stop(5s));
+  OK(server.stop(DEADLINE));
   OK(awaited(std::move(kept)));
 }
 

@@ -68,7 +68,7 @@ CASE(the_connection_is_told, "states come with the reason that a connection went
   OK(awaited(alice.login("alice", sig_for(server, "alice"))));
   CHECK(states.take().first == tim::ConnectionState::Connecting);
   CHECK(states.take().first == tim::ConnectionState::Connected);
-  OK(server.stop(5s));
+  OK(server.stop(DEADLINE));
   const auto lost = states.take();
   CHECK(lost.first != tim::ConnectionState::Connected && lost.second.code != TIM_OK && !lost.second.message.empty());
   OK(alice.close(DEADLINE));

@@ -17,12 +17,12 @@ fail() {
     exit 1
 }
 
-# Awaits a text in a file, up to 40 s.
+# Awaits a text in a file, up to 60 s.
 await_text() {
     tries=0
     until grep -qF "$2" "$work/$1" 2>/dev/null; do
         tries=$((tries + 1))
-        [ $tries -lt 800 ] || fail "no '$2' in $1"
+        [ $tries -lt 1200 ] || fail "no '$2' in $1"
         sleep 0.05
     done
 }

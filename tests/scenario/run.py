@@ -13,6 +13,7 @@ import difflib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -58,7 +59,11 @@ class Server:
         self.program = program
         self.configuration = folder / "server.toml"
         self.log = folder / "server.log"
-        self.port = 0
+        # Kept while the server is down, so that nobody else is given it: servers set SO_REUSEADDR, too.
+        self.reserved = socket.socket()
+        self.reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.reserved.bind(("127.0.0.1", 0))
+        self.port = self.reserved.getsockname()[1]
         self.administration = ""
         self.process = None
         self.last_user_sig = {}
@@ -72,7 +77,6 @@ class Server:
             self.process = subprocess.Popen([self.program, "--config", self.configuration], stdout=subprocess.PIPE,
                                             stderr=log, text=True)
         address = self.read("listening on ")
-        self.port = int(address.rsplit(":", 1)[1])
         self.administration = self.read("administration at ")
         return address
 

@@ -230,7 +230,7 @@ fn a_file_of_authorities_that_cannot_be_used_is_refused_when_the_client_is_made(
 fn tls_where_there_is_none_and_none_where_there_is_are_named() {
     let authority = Authority::new();
     let node = node(authority.issue(&["127.0.0.1"]).server());
-    let soon = r#","login_timeout_ms":5000"#;
+    let soon = r#","login_timeout_ms":8000"#;
     let plain = client(&format!("tim://127.0.0.1:{}", tls_port(&node)), soon);
     let encrypted = client(
         &format!("tims://127.0.0.1:{}", node.addresses()[0].port()),
@@ -326,18 +326,24 @@ fn a_proxy_is_asked_for_the_server_and_told_who_asks() {
 
 #[test]
 fn a_proxy_that_refuses_is_named_in_the_result() {
-    for (answer, why) in [
+    let answers = [
         ("HTTP/1.1 407 Who are you\r\n\r\n", "user and password"),
         ("HTTP/1.1 403 Forbidden\r\n\r\n", "403 Forbidden"),
         ("220 mail.example ESMTP\r\n\r\n", "no HTTP proxy"),
-    ] {
+    ];
+    // At once, because each login takes its whole time.
+    let logins = answers.map(|(answer, why)| {
         let proxy = HttpProxy::start(answer);
         let more = format!(
-            r#","http_proxy":"http://{}","login_timeout_ms":3000"#,
+            r#","http_proxy":"http://{}","login_timeout_ms":8000"#,
             proxy.address
         );
         let client = client("tim://127.0.0.1:9", &more);
-        let outcome = log_in(&client);
+        let result = begin_login(&client);
+        (proxy, client, result, why)
+    });
+    for (_proxy, client, result, why) in logins {
+        let outcome = result.recv_timeout(PATIENCE).expect("a result");
         assert_eq!(outcome.code, code::NO_CONNECTION);
         assert!(outcome.message.contains(why), "{}", outcome.message);
         client.destroy(PATIENCE).unwrap();

@@ -4,11 +4,10 @@
 mod support;
 
 use std::net::TcpListener;
-use std::time::Duration;
 
 use presence_protocol::message::{LoginRequest, Request};
 use serde_json::Value;
-use support::{Client, KEY, Server, TempFile, run};
+use support::{Client, DEADLINE, KEY, Server, TempFile, run};
 
 fn stdout(output: &std::process::Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
@@ -83,7 +82,7 @@ fn a_user_sig_of_another_key_is_refused() {
 }
 
 #[test]
-fn sigterm_and_sigint_close_connections_and_end_with_code_0_within_five_seconds() {
+fn sigterm_and_sigint_close_connections_and_end_with_code_0_soon() {
     for signal in [libc::SIGTERM, libc::SIGINT] {
         let file = TempFile::new(&format!("signal-{signal}"), &configuration(""));
         let mut server = Server::start(&["--config", &file.path()]);
@@ -93,7 +92,8 @@ fn sigterm_and_sigint_close_connections_and_end_with_code_0_within_five_seconds(
         client.await_close();
         let (status, took) = server.await_end();
         assert_eq!(status.code(), Some(0), "{:#?}", server.log);
-        assert!(took < Duration::from_secs(5), "{took:?}");
+        // Nothing that takes its own time is waited for; a busy machine may need some.
+        assert!(took < DEADLINE / 2, "{took:?}");
     }
 }
 

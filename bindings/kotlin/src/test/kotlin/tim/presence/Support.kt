@@ -23,6 +23,18 @@ internal fun EmbeddedServer.client(change: ClientOptions.() -> Unit = {}) = Pres
 
 internal suspend fun PresenceClient.login(server: EmbeddedServer, user: String) = login(user, server.issueUserSig(user))
 
+/** Logs in with a UserSig that expires soon, and was good when the server looked. */
+internal suspend fun PresenceClient.loginToExpire(server: EmbeddedServer, user: String) {
+    for (validSeconds in listOf(1, 2, 4, 8, 16)) {
+        try {
+            return login(user, server.issueUserSig(user, validSeconds))
+        } catch (late: PresenceException) { // on a machine that is slower than the UserSig is long
+            if (late.code != 70001) throw late
+        }
+    }
+    fail("no login within 16 s")
+}
+
 /** What a flow brings, one by one. */
 internal fun <T> CoroutineScope.collect(flow: Flow<T>): Channel<T> {
     val channel = Channel<T>(Channel.UNLIMITED)

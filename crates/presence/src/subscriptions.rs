@@ -103,8 +103,8 @@ impl SubscriptionList {
             return ListChange::default();
         }
         self.restorable = false;
-        let mut added = distinct(ids);
-        self.take_out(&added);
+        let (mut added, named) = distinct(ids);
+        self.ids.retain(|id| !named.contains(id));
         let surplus = (self.ids.len() + added.len()).saturating_sub(settings.subscriptions_max);
         // Before the new ones come, so that a full list needs no more room for them.
         let mut evicted: Vec<UserId> = self.ids.drain(..surplus.min(self.ids.len())).collect();
@@ -150,7 +150,7 @@ impl SubscriptionList {
             return None;
         }
         self.restorable = false;
-        let mut added = distinct(ids);
+        let (mut added, _) = distinct(ids);
         added.drain(..added.len().saturating_sub(settings.subscriptions_max));
         self.ids.clone_from(&added);
         Some(self.changed(ListChange {
@@ -193,11 +193,10 @@ impl SubscriptionList {
 
     /// Removes those of `ids` that are in the list and answers them, oldest first.
     fn take_out(&mut self, ids: &[UserId]) -> Vec<UserId> {
-        if self.ids.is_empty() {
-            return Vec::new();
-        }
-        let out: HashSet<UserId, QuickHash> = ids.iter().copied().collect();
-        self.ids.extract_if(.., |id| out.contains(id)).collect()
+        let (_, named) = distinct(ids);
+        let mut taken = Vec::with_capacity(named.len().min(self.ids.len()));
+        taken.extend(self.ids.extract_if(.., |id| named.contains(id)));
+        taken
     }
 
     /// A new generation if anything happened. Most lists stay as they are for long, so little room is kept for growth: what
@@ -220,11 +219,12 @@ const ROOM_SHARE: usize = 16;
 /// Safe here: however ids are chosen to collide, there are no more than a call names or a list holds (R5.1, R5.2).
 type QuickHash = foldhash::fast::RandomState;
 
-/// In order of first mention.
-fn distinct(ids: &[UserId]) -> Vec<UserId> {
-    let mut seen: HashSet<UserId, QuickHash> =
-        HashSet::with_capacity_and_hasher(ids.len(), QuickHash::default());
-    ids.iter().copied().filter(|id| seen.insert(*id)).collect()
+/// In order of first mention, and the same as a set.
+fn distinct(ids: &[UserId]) -> (Vec<UserId>, HashSet<UserId, QuickHash>) {
+    let mut seen = HashSet::with_capacity_and_hasher(ids.len(), QuickHash::default());
+    let mut distinct = Vec::with_capacity(ids.len());
+    distinct.extend(ids.iter().copied().filter(|id| seen.insert(*id)));
+    (distinct, seen)
 }
 
 #[cfg(test)]

@@ -143,19 +143,28 @@ impl<T: Transport> Loop<T> {
                 self.reply_per_user(asker, &statuses(&named, &snapshots));
             }
             (Pending::Query { asker, .. }, answer) => self.reply(asker.connection, simple(asker, &answer)),
-            (Pending::SubscribeWatch { asker, user, named }, answer) => {
-                self.subscribe_watched(asker, user, named, answer);
+            (
+                Pending::SubscribeWatch {
+                    asker,
+                    user,
+                    named,
+                    held,
+                },
+                answer,
+            ) => {
+                self.subscribe_watched(asker, user, named, held, answer);
             }
             (
                 Pending::Subscribe {
                     asker,
                     user,
                     named,
+                    held,
                     platforms,
                 },
                 answer,
             ) => {
-                self.subscribed(asker, user, &named, &platforms, &answer);
+                self.subscribed(asker, user, &named, &held, &platforms, &answer);
             }
             (Pending::Unsubscribe { asker, user, named }, Answer::List { change, generation }) => {
                 let users: Vec<StatusRef<'_>> = named.iter().map(plain).collect();
@@ -172,10 +181,11 @@ impl<T: Transport> Loop<T> {
                     user,
                     generation,
                     ids,
+                    held,
                 },
                 answer,
             ) => {
-                self.restore_watched(asker, user, generation, ids, answer);
+                self.restore_watched(asker, user, generation, ids, held, answer);
             }
             (Pending::Restore { asker, user, held }, answer) => self.restored(asker, user, &held, answer),
             (
@@ -229,22 +239,25 @@ impl<T: Transport> Loop<T> {
         }
     }
 
-    fn subscribe_watched(&mut self, asker: Asker, user: UserKey, named: Vec<Named>, answer: Answer) {
-        let users = users_of(&named);
+    fn subscribe_watched(
+        &mut self,
+        asker: Asker,
+        user: UserKey,
+        named: Vec<Named>,
+        held: Vec<Id>,
+        answer: Answer,
+    ) {
         let Answer::Users(snapshots) = answer else {
-            self.release_all(user, &users);
+            self.release_all(&held);
             self.reply(asker.connection, simple(asker, &answer));
             return;
         };
-        self.learn_all(user, &users, &snapshots);
-        let found: Vec<UserId> = users
-            .iter()
-            .zip(&snapshots)
-            .filter(|(_, snapshot)| snapshot.is_some())
-            .map(|(id, _)| *id)
-            .collect();
+        self.learn_held(&held, &snapshots);
+        let mut found = users_of(&named);
+        let mut exists = snapshots.iter().map(Option::is_some);
+        found.retain(|_| exists.next().unwrap_or(false));
         if found.is_empty() {
-            self.release_all(user, &users);
+            self.release_all(&held);
             self.reply_per_user(asker, &statuses(&named, &snapshots));
             return;
         }
@@ -257,6 +270,7 @@ impl<T: Transport> Loop<T> {
                 asker,
                 user,
                 named,
+                held,
                 platforms,
             },
             Command::Subscribe { user, ids: found },
@@ -270,31 +284,27 @@ impl<T: Transport> Loop<T> {
         asker: Asker,
         user: UserKey,
         named: &[Named],
+        held: &[Id],
         platforms: &[Option<u32>],
         answer: &Answer,
     ) {
-        let users = users_of(named);
         let Answer::List { change, generation } = answer else {
-            self.release_all(user, &users);
+            self.release_all(held);
             self.reply(asker.connection, simple(asker, answer));
             return;
         };
         self.apply(user, change);
-        let mut platforms = platforms.iter();
+        let mut shown = held.iter().zip(platforms);
         let statuses: Vec<StatusRef<'_>> = named
             .iter()
             .map(|name| {
                 let Named::User(id) = name else {
                     return plain(name);
                 };
-                let key = UserKey {
-                    app: user.app,
-                    user: *id,
-                };
-                let platforms = platforms.next().copied().flatten();
+                let shown = shown.next();
                 status(
                     id,
-                    platforms.and_then(|bits| Some((self.hub.presence(&key)?, bits))),
+                    shown.and_then(|(place, platforms)| Some((self.hub.presence_at(*place)?, (*platforms)?))),
                 )
             })
             .collect();
@@ -304,7 +314,7 @@ impl<T: Transport> Loop<T> {
         self.send_bytes(asker.connection, frame);
         self.tell_list(user, change, *generation);
         self.tell_other_devices(asker, user, &change.added);
-        self.release_all(user, &users);
+        self.release_all(held);
     }
 
     /// R5.3: the list is the user's, so its other devices, too, know from now on what the newly watched show. Only the
@@ -340,32 +350,26 @@ impl<T: Transport> Loop<T> {
         user: UserKey,
         generation: u64,
         ids: Vec<UserId>,
+        held: Vec<Id>,
         answer: Answer,
     ) {
         let Answer::Users(snapshots) = answer else {
-            self.release_all(user, &ids);
+            self.release_all(&held);
             self.reply(asker.connection, simple(asker, &answer));
             return;
         };
-        self.learn_all(user, &ids, &snapshots);
+        self.learn_held(&held, &snapshots);
         // Those without an account, too: after a restart without a store, who has not come back yet has none.
         let restore = Command::Restore {
             user,
             generation,
-            ids: ids.clone(),
+            ids,
         };
-        self.ask(
-            Pending::Restore {
-                asker,
-                user,
-                held: ids,
-            },
-            restore,
-        );
+        self.ask(Pending::Restore { asker, user, held }, restore);
     }
 
     /// The reply names nobody; what the restored users show is pushed, and the client drops what it knows (R6.6).
-    fn restored(&mut self, asker: Asker, user: UserKey, held: &[UserId], answer: Answer) {
+    fn restored(&mut self, asker: Asker, user: UserKey, held: &[Id], answer: Answer) {
         match answer {
             Answer::List { change, generation } => {
                 self.apply(user, &change);
@@ -390,7 +394,7 @@ impl<T: Transport> Loop<T> {
             }
             answer => self.reply(asker.connection, simple(asker, &answer)),
         }
-        self.release_all(user, held);
+        self.release_all(held);
     }
 
     /// A list, with what its members show where that may be seen (R7.2, R7.3).
@@ -574,12 +578,18 @@ impl<T: Transport> Loop<T> {
         }
     }
 
-    fn release_all(&mut self, user: UserKey, held: &[UserId]) {
+    /// Of users who are held in the hub at these places.
+    fn learn_held(&mut self, held: &[Id], snapshots: &[Option<Snapshot>]) {
+        for (id, snapshot) in held.iter().zip(snapshots) {
+            if let Some(snapshot) = snapshot {
+                self.hub.learn_at(*id, &snapshot.presence);
+            }
+        }
+    }
+
+    fn release_all(&mut self, held: &[Id]) {
         for id in held {
-            self.hub.release(&UserKey {
-                app: user.app,
-                user: *id,
-            });
+            self.hub.release(*id);
         }
     }
 }

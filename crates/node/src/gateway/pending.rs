@@ -66,17 +66,19 @@ pub(crate) enum Pending {
         asker: Asker,
         named: Vec<Named>,
     },
-    /// The users named by a subscribe are being watched; they are held in the hub.
+    /// The users named by a subscribe are being watched; they are held in the hub, at these places.
     SubscribeWatch {
         asker: Asker,
         user: UserKey,
         named: Vec<Named>,
+        held: Vec<Id>,
     },
     /// The list is being changed.
     Subscribe {
         asker: Asker,
         user: UserKey,
         named: Vec<Named>,
+        held: Vec<Id>,
         /// Platforms online, by the users among `named`; `None`: no such account.
         platforms: Vec<Option<u32>>,
     },
@@ -85,17 +87,18 @@ pub(crate) enum Pending {
         user: UserKey,
         named: Vec<Named>,
     },
-    /// The users of a restore are being watched; they are held in the hub.
+    /// The users of a restore are being watched; they are held in the hub, at these places.
     RestoreWatch {
         asker: Asker,
         user: UserKey,
         generation: u64,
         ids: Vec<UserId>,
+        held: Vec<Id>,
     },
     Restore {
         asker: Asker,
         user: UserKey,
-        held: Vec<UserId>,
+        held: Vec<Id>,
     },
     /// A list of a user's, to be answered with or without what its members show.
     List {

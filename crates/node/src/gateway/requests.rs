@@ -200,13 +200,19 @@ impl<T: Transport> Loop<T> {
             self.reply_per_user(asker, &refusals_of(&named));
             return;
         }
-        self.hold_all(user, &users);
+        let held = self.hold_all(user, &users);
         let watch = Command::Watch {
             app: user.app,
             users,
             mention: true,
         };
-        self.ask(Pending::SubscribeWatch { asker, user, named }, watch);
+        let pending = Pending::SubscribeWatch {
+            asker,
+            user,
+            named,
+            held,
+        };
+        self.ask(pending, watch);
     }
 
     fn unsubscribe(&mut self, asker: Asker, user: UserKey, named: Vec<Named>) {
@@ -249,7 +255,7 @@ impl<T: Transport> Loop<T> {
             }
         }
         ids.reverse();
-        self.hold_all(user, &ids);
+        let held = self.hold_all(user, &ids);
         let watch = Command::Watch {
             app: user.app,
             users: ids.clone(),
@@ -261,6 +267,7 @@ impl<T: Transport> Loop<T> {
                 user,
                 generation,
                 ids,
+                held,
             },
             watch,
         );
@@ -288,14 +295,18 @@ impl<T: Transport> Loop<T> {
         }
     }
 
-    /// Keeps this loop's interest in `users` while a request of `asker`'s user is in flight.
-    fn hold_all(&mut self, user: UserKey, users: &[UserId]) {
-        for held in users {
-            self.hub.hold(UserKey {
-                app: user.app,
-                user: *held,
-            });
-        }
+    /// Keeps this loop's interest in `users` while a request of `asker`'s user is in flight. Their places in the hub, in
+    /// that order.
+    fn hold_all(&mut self, user: UserKey, users: &[UserId]) -> Vec<Id> {
+        users
+            .iter()
+            .map(|held| {
+                self.hub.hold(UserKey {
+                    app: user.app,
+                    user: *held,
+                })
+            })
+            .collect()
     }
 }
 
@@ -322,13 +333,13 @@ fn named(id: &str) -> Named {
 
 /// Those to be asked about, in order.
 pub(crate) fn users_of(named: &[Named]) -> Vec<UserId> {
-    named
-        .iter()
-        .filter_map(|name| match name {
-            Named::User(user) => Some(*user),
-            Named::Refused { .. } => None,
-        })
-        .collect()
+    // Room for all of them at once: nearly every name is a user's.
+    let mut users = Vec::with_capacity(named.len());
+    users.extend(named.iter().filter_map(|name| match name {
+        Named::User(user) => Some(*user),
+        Named::Refused { .. } => None,
+    }));
+    users
 }
 
 fn refusals_of(named: &[Named]) -> Vec<StatusRef<'_>> {

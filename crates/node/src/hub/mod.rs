@@ -216,17 +216,18 @@ impl Hub {
         })
     }
 
-    /// Keeps the interest in `key` alive while a request that needs it is in flight. Undone by [`Hub::release`].
-    pub(crate) fn hold(&mut self, key: UserKey) {
+    /// Keeps the interest in `key` alive while a request that needs it is in flight, and its place with it. Undone by
+    /// [`Hub::release`].
+    pub(crate) fn hold(&mut self, key: UserKey) -> Id {
         let id = self.entry(key);
         if let Some(watched) = self.watched.get_mut(id) {
             watched.holds += 1;
         }
+        id
     }
 
     /// Undoes [`Hub::hold`].
-    pub(crate) fn release(&mut self, key: &UserKey) {
-        let Some(id) = self.watched_id(key) else { return };
+    pub(crate) fn release(&mut self, id: Id) {
         if let Some(watched) = self.watched.get_mut(id) {
             watched.holds = watched.holds.saturating_sub(1);
         }
@@ -291,7 +292,11 @@ impl Hub {
 
     /// Something was heard of `key`. The place where it is watched, if it is news there.
     pub(crate) fn learn(&mut self, key: &UserKey, presence: &Presence) -> Option<Id> {
-        let id = self.watched_id(key)?;
+        self.learn_at(self.watched_id(key)?, presence)
+    }
+
+    /// As [`Hub::learn`], where the place is known.
+    pub(crate) fn learn_at(&mut self, id: Id, presence: &Presence) -> Option<Id> {
         let watched = self.watched.get_mut(id)?;
         let known = watched
             .presence
@@ -306,7 +311,12 @@ impl Hub {
 
     /// The newest that was heard of `key`, if it is watched here.
     pub(crate) fn presence(&self, key: &UserKey) -> Option<&Presence> {
-        self.watched.get(self.watched_id(key)?)?.presence.as_ref()
+        self.presence_at(self.watched_id(key)?)
+    }
+
+    /// As [`Hub::presence`], where the place is known.
+    pub(crate) fn presence_at(&self, id: Id) -> Option<&Presence> {
+        self.watched.get(id)?.presence.as_ref()
     }
 
     fn drop_if_idle(&mut self, id: Id) {
@@ -352,10 +362,10 @@ mod tests {
         let mut hub = Hub::new();
         let alice = hub.attach(key("alice"), first);
         let carol = hub.attach(key("carol"), second);
-        hub.hold(key("bob"));
+        let bob = hub.hold(key("bob"));
         hub.watch(alice, key("bob"), Reasons::SUBSCRIBER);
         hub.watch(carol, key("bob"), Reasons::FRIEND);
-        hub.release(&key("bob"));
+        hub.release(bob);
         hub.unwatch(alice, &key("bob"), Reasons::SUBSCRIBER);
         assert_eq!(hub.take_dropped(), vec![]);
         hub.detach(carol, second, Mono(0), Mono(0));

@@ -159,27 +159,27 @@ impl MemoryEngine {
 
     /// This loop is not interested in `users` any more.
     pub(super) fn unwatch_all(&mut self, app: AppId, users: Vec<UserId>) {
+        // The home itself hears in any case.
+        if self.shards == 1 {
+            return;
+        }
         let mut by_home: Vec<Vec<UserId>> = vec![Vec::new(); self.shards];
         for user in users {
             by_home[home_of(&UserKey { app, user }, self.shards)].push(user);
         }
-        for (home, users) in by_home
+        let others = by_home
             .into_iter()
             .enumerate()
-            .filter(|(_, users)| !users.is_empty())
-        {
-            if home == self.index {
-                self.unwatch(home, app, users);
-            } else {
-                self.mesh.send(
-                    home,
-                    Message::Unwatch {
-                        from: self.index,
-                        app,
-                        users,
-                    },
-                );
-            }
+            .filter(|(home, users)| *home != self.index && !users.is_empty());
+        for (home, users) in others {
+            self.mesh.send(
+                home,
+                Message::Unwatch {
+                    from: self.index,
+                    app,
+                    users,
+                },
+            );
         }
     }
 }

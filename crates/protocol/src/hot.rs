@@ -255,13 +255,17 @@ impl Cursor<'_> {
         self.at += 1;
     }
 
-    /// A number of eight bytes or less, as nearly all are, in one piece where there is room for eight.
-    #[inline]
-    fn put_varint(&mut self, mut number: u64) {
+    #[inline(always)] // most numbers are of one byte
+    fn put_varint(&mut self, number: u64) {
         if number < 0x80 {
             self.put_byte(number as u8);
-            return;
+        } else {
+            self.put_long_varint(number);
         }
+    }
+
+    /// A number of eight bytes or less, as nearly all are, in one piece where there is room for eight.
+    fn put_long_varint(&mut self, mut number: u64) {
         if number < 1 << 56
             && let Some(room) = self.out.get_mut(self.at..self.at + 8)
         {

@@ -153,6 +153,13 @@ impl<T> Slab<T> {
             })
         })
     }
+
+    /// The values of those in use, by place.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> + '_ {
+        self.chunks
+            .iter_mut()
+            .flat_map(|chunk| chunk.values.iter_mut().flatten())
+    }
 }
 
 /// The chunk of a place, and where it is there.

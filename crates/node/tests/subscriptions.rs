@@ -18,6 +18,7 @@ stories!(
     a_reconnect_is_told_what_differs_r6_6,
     a_list_is_restored_whole_though_some_have_not_come_back_yet_r5_8,
     a_refused_restore_makes_no_accounts_r7,
+    a_login_has_a_few_restores_and_no_more_r5_8,
     the_switch_stops_calls_and_pushes_and_lists_stay_r7_3,
     losing_the_plan_stops_pushes_too_r7_2,
     friends_are_told_while_the_switch_is_on_r7_4,
@@ -337,6 +338,29 @@ async fn a_refused_restore_makes_no_accounts_r7(kind: Kind) {
     assert_eq!(alice.list_change().await.added, ["bob"]);
     assert_eq!(alice.push_of("bob").await.status, UNLOGINED);
     assert_eq!(alice.call(bob()).await.code, 0, "R1.2");
+    node.stop().await;
+}
+
+/// No rate stands before a restore (R7.5), so a login has a few and no more.
+async fn a_login_has_a_few_restores_and_no_more_r5_8(kind: Kind) {
+    let node = kind.node(settings());
+    let (mut alice, login, _) = node.login_with(node.login_request("alice")).await;
+    let restore = |list_generation| Request::RestoreSubscriptions {
+        list_generation,
+        user_ids: owned(&["bob"]),
+    };
+    let generation = login.subscriptions.generation;
+    for _ in 0..4 {
+        assert_eq!(alice.call(restore(generation + 1)).await.code, 7014);
+    }
+    assert_eq!(
+        alice.call(restore(generation)).await.code,
+        7014,
+        "it was the fifth"
+    );
+    let (mut alice, login, _) = node.login_with(node.login_request("alice")).await;
+    assert!(login.subscriptions.restorable, "none of them did anything");
+    assert_eq!(alice.call(restore(generation)).await.code, 0);
     node.stop().await;
 }
 

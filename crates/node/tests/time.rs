@@ -5,9 +5,10 @@ mod support;
 use std::time::Duration;
 
 use presence::settings::AppSettings;
+use presence::status::Reason;
 use presence_node::NodeConfig;
 use presence_protocol::frame::HEARTBEAT;
-use presence_protocol::message::{LoginRequest, Request, ServerMessage};
+use presence_protocol::message::{LoginRequest, Request, ServerMessage, UserStatus};
 use support::{Event, OFFLINE, ONLINE, TestNode, app, app_id, names, owned, resume, settings};
 use tokio::time::{Instant, advance, sleep};
 
@@ -311,6 +312,93 @@ async fn after_a_logout_the_list_is_cleared_by_the_linger_too_and_a_touched_list
         })
         .await;
     assert!(!login.subscriptions.restorable, "the user cleared it");
+    node.stop().await;
+}
+
+/// As after a crash, or a restart without a store: of those whom the client was told of, the server knows nobody.
+#[tokio::test(start_paused = true)]
+async fn who_does_not_come_back_after_a_restart_is_offline_to_whoever_was_told_of_it_r2_9() {
+    let node = node(AppSettings {
+        auto_register_on_mention: false,
+        ..settings()
+    });
+    let (mut alice, login, _) = node.login_with(node.login_request("alice")).await;
+    let generation = login.subscriptions.generation;
+    let restore = Request::RestoreSubscriptions {
+        list_generation: generation,
+        user_ids: owned(&["bob", "carol", "dave"]),
+    };
+    assert_eq!(alice.call(restore).await.code, 0);
+    alice.list_change().await;
+    seconds(20).await;
+    let bob = node.login("bob").await;
+    assert_eq!(alice.push_of("bob").await.status, ONLINE);
+    seconds(24).await;
+    alice.hears_nothing().await;
+    // restart_grace is 45 s; whom nobody waits for any more is told within 5 s.
+    seconds(6).await;
+    let gone = [alice.push().await, alice.push().await];
+    assert_eq!(names(&gone), ["carol", "dave"]);
+    for user in &gone {
+        assert_eq!((user.status, user.reason), (OFFLINE, Reason::Server as i32));
+    }
+    alice.hears_nothing().await;
+
+    // Who returns later is told what it does not know: of carol by the restart alone, of dave nothing new, and of erin
+    // nothing at all, whom it does not watch.
+    drop(alice);
+    let mut stale = gone[0].clone();
+    stale.version = 7;
+    let mut stranger = stale.clone();
+    stranger.user_id = "erin".to_owned();
+    let known = [&stale, &gone[1], &stranger];
+    let (mut alice, _, _) = node
+        .login_with(resume(node.login_request("alice"), &login, &known))
+        .await;
+    assert_eq!(
+        alice.push().await.user_id,
+        "bob",
+        "it is there, and was not named"
+    );
+    let again = alice.push_of("carol").await;
+    assert_eq!((again.status, again.version), (OFFLINE, gone[0].version));
+    alice.hears_nothing().await;
+
+    // A version that says nothing of whoever comes after all (R6.5).
+    let _carol = node.login("carol").await;
+    let back = alice.push_of("carol").await;
+    assert_eq!(back.status, ONLINE);
+    assert!(back.version > again.version);
+    drop(bob);
+    node.stop().await;
+}
+
+/// R2.9 with friends, whom nobody restores: what counts is what the client was told.
+#[tokio::test(start_paused = true)]
+async fn a_friend_who_does_not_come_back_is_offline_to_whoever_was_told_of_it_r2_9() {
+    let node = node(AppSettings {
+        auto_register_on_mention: false,
+        friend_status_notify: true,
+        ..settings()
+    });
+    let friends = ["bob", "carol"].map(support::user_id).to_vec();
+    assert!(node.admin.set_friends(support::user("alice"), friends).await);
+    let (mut probe, login, own) = node.login_with(node.login_request("alice")).await;
+    probe.hears_nothing().await;
+    drop(probe);
+    let bob = UserStatus {
+        user_id: "bob".to_owned(),
+        version: 7,
+        ..own.clone()
+    };
+    let (mut alice, _, _) = node
+        .login_with(resume(node.login_request("alice"), &login, &[&bob]))
+        .await;
+    seconds(44).await;
+    alice.hears_nothing().await;
+    seconds(6).await;
+    assert_eq!(alice.push_of("bob").await.status, OFFLINE);
+    alice.hears_nothing().await;
     node.stop().await;
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use presence_node::{BackendHandle, Node, ServerTls};
+use presence_node::{BackendHandle, Node, ServerTls, StopTimeout};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -18,7 +18,7 @@ use crate::metrics::Operations;
 use crate::notify::notify;
 use crate::service::{Service, now_ms};
 use crate::start::{Started, start};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::webhook::Webhooks;
 use crate::{Failure, config, dev, logs, reload, say};
 
@@ -143,23 +143,39 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
     if let Some(http) = http {
         http.stop();
     }
-    node.stop(deadline.saturating_duration_since(Instant::now()))
-        .map_err(|_| {
-            Failure::Runtime(format!(
-                "not stopped within {} ms: giving up",
-                STOP_TIMEOUT.as_millis()
-            ))
-        })?;
+    let stopped = node.stop(deadline.saturating_duration_since(Instant::now()));
     // The store first: what it keeps is worth more than what a backend has not heard yet.
-    let closed = store.map_or(Ok(()), Store::close);
+    let closed = end_store(stopped, store);
     // The node has ended, so nothing new is told.
     webhooks.stop(match patience {
         Patience::Left => deadline.saturating_duration_since(Instant::now()),
         Patience::Gone => Duration::ZERO,
     });
+    stopped.map_err(|_| {
+        Failure::Runtime(format!(
+            "not stopped within {} ms: giving up",
+            STOP_TIMEOUT.as_millis()
+        ))
+    })?;
     closed?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Whether or not the node ended in time, what it has handed over is committed.
+fn end_store(stopped: Result<(), StopTimeout>, store: Option<Store>) -> Result<(), StoreError> {
+    match (stopped, store) {
+        (_, None) => Ok(()),
+        (Ok(()), Some(store)) => store.close(),
+        (Err(StopTimeout), Some(store)) => {
+            let rescued = store.rescue();
+            // The failure that is told is the node's.
+            if let Err(error) = &rescued {
+                tracing::error!(%error, "the last changes could not be written");
+            }
+            rescued
+        }
+    }
 }
 
 /// What the main thread waits for.

@@ -83,7 +83,8 @@ pub enum Command {
         /// `TLS.time`, seconds since the epoch.
         signed_at_s: i64,
     },
-    /// R5.1–R5.3. The ids are different, have accounts and are not the user. Answer: `List`.
+    /// R5.1–R5.3. The ids are different, have accounts and are not the user. Submitted on the answer to a `Watch` before
+    /// the next output is asked for, nobody is listed in the end who was deleted meanwhile (R1.5). Answer: `List`.
     Subscribe {
         /// Whose list.
         user: UserKey,
@@ -445,6 +446,9 @@ pub enum Output {
 /// loop that watches misses nothing between them (R5.6); users gathered from several places come when the last one is
 /// there, so a change may overtake a snapshot: versions tell.
 pub trait Engine: Send {
+    /// Above every version that an earlier start gave out, and not above any of this one (R6.5).
+    fn floor(&self) -> Version;
+
     /// Begins a command. Without a tag nobody waits for the answer and none is given.
     fn submit(&mut self, at: Now, tag: Option<Tag>, command: Command);
 

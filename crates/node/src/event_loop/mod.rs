@@ -31,6 +31,7 @@ use self::settings::CatchUp;
 use crate::NodeConfig;
 use crate::clock::Clock;
 use crate::engine::Engine;
+use crate::gateway::absent::Absent;
 use crate::gateway::connection::{Alarm, Connection, Phase, ReadyQueue};
 use crate::gateway::failures::LoginFailures;
 use crate::gateway::pending::Pending;
@@ -80,6 +81,8 @@ pub(crate) struct Loop<T: Transport> {
     pub(crate) departed: HashMap<u64, IpAddr>,
     peers: Peers<T::Detached>,
     catch_up: CatchUp,
+    /// Whom earlier starts told of, and this one does not know (R2.9).
+    pub(crate) absent: Absent,
     ready: Arc<ReadyQueue>,
     /// What happened so far; what there is now is counted when somebody asks.
     pub(crate) counted: LoopStatistics,
@@ -134,11 +137,12 @@ impl<T: Transport> Loop<T> {
             .heartbeat_timeout
             .min(config.login_deadline)
             .min(config.slow_receiver_timeout);
+        let now = parts.clock.now();
         Loop {
             index: parts.index,
             loops: parts.loops,
             apps: parts.apps,
-            now: parts.clock.now(),
+            now,
             clock: parts.clock,
             engine: parts.engine,
             hub: Hub::new(),
@@ -152,6 +156,7 @@ impl<T: Transport> Loop<T> {
             departed: HashMap::new(),
             peers: parts.peers,
             catch_up: CatchUp::default(),
+            absent: Absent::until(now.mono.after(config.restart_grace)),
             ready: Arc::default(),
             counted: LoopStatistics::default(),
             driver: Waker::noop().clone(),
@@ -272,6 +277,7 @@ impl<T: Transport> Loop<T> {
             self.wheel.next_deadline(),
             self.engine.next_deadline(),
             self.catch_up.next_deadline(),
+            self.absent.next_deadline(),
             retry,
         ];
         match deadlines.into_iter().flatten().min() {

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use presence::ids::AppId;
+use presence::ids::{AppId, UserKey};
 use presence::settings::AppSettings;
 use presence::time::Mono;
 
@@ -41,6 +41,8 @@ enum Due {
     Watched(Id),
     /// This local user watches its friends from now on.
     Friends(Id),
+    /// Of those whom this user waits for, some have not come back after a restart.
+    Absent(UserKey, Vec<Id>),
 }
 
 /// What is to be made up for, a part of it at a time.
@@ -104,6 +106,11 @@ impl<T: Transport> Loop<T> {
     }
 
     pub(super) fn catch_up_some(&mut self) {
+        let absent = self.absent.take_due(self.now.mono);
+        if !absent.is_empty() {
+            let due = absent.into_iter().map(|(user, ids)| Due::Absent(user, ids));
+            self.catch_up.add(due, self.now.mono);
+        }
         let step = self.catch_up.take_step(self.now.mono);
         if step.is_empty() {
             return;
@@ -121,6 +128,7 @@ impl<T: Transport> Loop<T> {
                         self.tell_watchers(id);
                     }
                 }
+                Due::Absent(user, ids) => self.tell_absent(user, &ids),
                 Due::Friends(local) => {
                     if let Some(user) = self.hub.locals.get(local).map(|user| user.key) {
                         let pending = Pending::Friends {

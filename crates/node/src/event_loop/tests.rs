@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::BytesMut;
 use presence::ids::{AppId, UserId, UserKey};
 use presence::settings::AppSettings;
+use presence::status::Version;
 use presence::time::{Mono, Now, Wall};
 use presence_protocol::frame::{self, Next as Framed, PREFACE};
 use presence_protocol::message::{
@@ -48,6 +49,10 @@ struct Controlled {
 }
 
 impl Engine for Controlled {
+    fn floor(&self) -> Version {
+        self.inner.floor()
+    }
+
     fn submit(&mut self, at: Now, tag: Option<Tag>, command: Command) {
         if self.control.lock().expect("no panic").fails {
             self.failed.extend(tag);

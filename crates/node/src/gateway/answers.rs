@@ -377,6 +377,7 @@ impl<T: Transport> Loop<T> {
                 self.tell_list(user, &change, generation);
                 let nothing = HashMap::new();
                 self.send_known(user, Devices::All, Reasons::SUBSCRIBER, &change.added, &nothing);
+                self.await_restored(user, &change.added);
                 // R1.2, and not before it succeeded: a refused restore changes nothing.
                 let mention = Command::Watch {
                     app: user.app,
@@ -386,11 +387,7 @@ impl<T: Transport> Loop<T> {
                 self.submit(None, mention);
             }
             Answer::NotRestorable => {
-                let why = "the list was changed meanwhile and cannot be restored".to_owned();
-                self.reply(
-                    asker.connection,
-                    texts::refused_because(asker.request_id, code::INVALID_OPERATION, why),
-                );
+                self.reply(asker.connection, texts::not_restorable(asker.request_id));
             }
             answer => self.reply(asker.connection, simple(asker, &answer)),
         }
@@ -435,6 +432,8 @@ impl<T: Transport> Loop<T> {
             }
         }
         self.send_known(user, devices, reason, ids, &known);
+        let absent = self.absent_of(ids, snapshots, &known);
+        self.await_absent(user, &absent);
     }
 
     /// Sends what watched users show to devices that were told something else, or nothing (R6.6).

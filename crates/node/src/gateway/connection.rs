@@ -108,6 +108,8 @@ pub(crate) struct Session {
     pub(crate) expires: Wall,
     /// The newest of its user's own status that it was sent.
     pub(crate) own_version: Version,
+    /// Restores it asked for (R5.8).
+    pub(crate) restores: u8,
 }
 
 /// Where a connection stands.

@@ -213,6 +213,7 @@ impl<T: Transport> Loop<T> {
                 id: done.session,
                 expires,
                 own_version: done.presence.version,
+                restores: 0,
             });
         }
         self.counted.logins += 1;

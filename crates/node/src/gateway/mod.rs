@@ -1,6 +1,7 @@
 //! The gateway: connections, their frames, logins and requests. It knows sockets and messages, asks the engine, and
 //! tells the hub who is here.
 
+pub(crate) mod absent;
 pub(crate) mod answers;
 pub(crate) mod closing;
 pub(crate) mod connection;

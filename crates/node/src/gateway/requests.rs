@@ -1,6 +1,8 @@
 //! The requests of a logged-in connection: checked in the order of R7.1, then given to the engine. What becomes of them
 //! is in `answers`.
 
+use std::collections::HashSet;
+
 use bytes::{Bytes, BytesMut};
 use presence::gates::Call;
 use presence::ids::{AppId, ConnectionId, UserId, UserKey};
@@ -9,7 +11,7 @@ use presence::status::CustomStatus;
 use presence_protocol::errors::code;
 use presence_protocol::message::{Reply, Request, StatusRef, UsersReply, encode_reply};
 
-use super::connection::Session;
+use super::connection::{Phase, Session};
 use super::login::expiry_of;
 use super::pending::{Asker, Named, Pending};
 use super::texts;
@@ -19,6 +21,10 @@ use crate::hub::fanout::reasons_told;
 use crate::hub::watchers::Reasons;
 use crate::slab::Id;
 use crate::transport::Transport;
+
+/// Restores that one login may ask for: the one of R5.8, and a few more for a client that was told that the engine could
+/// not say whether it was carried out.
+const RESTORES_PER_LOGIN_MAX: u8 = 4;
 
 impl<T: Transport> Loop<T> {
     /// A request of an open session.
@@ -244,17 +250,13 @@ impl<T: Transport> Loop<T> {
         user_ids: &[String],
         settings: &AppSettings,
     ) {
-        let mut ids: Vec<UserId> = Vec::new();
-        // The newest stay when there are too many.
-        for id in user_ids.iter().rev().filter_map(|id| UserId::new(id).ok()) {
-            if ids.len() == settings.subscriptions_max {
-                break;
-            }
-            if id != user.user && !ids.contains(&id) {
-                ids.push(id);
-            }
+        // Whatever came of the first, the list is not restorable at the generation of this login any more. So this is
+        // what the answer would be, without the work: no rate stands before a restore, and nobody asks without end.
+        if !self.may_restore(asker.connection) {
+            self.reply(asker.connection, texts::not_restorable(asker.request_id));
+            return;
         }
-        ids.reverse();
+        let ids = restored_ids(&user.user, user_ids, settings.subscriptions_max);
         let held = self.hold_all(user, &ids);
         let watch = Command::Watch {
             app: user.app,
@@ -271,6 +273,19 @@ impl<T: Transport> Loop<T> {
             },
             watch,
         );
+    }
+
+    /// Takes one of the restores that a login has.
+    fn may_restore(&mut self, id: Id) -> bool {
+        let Some(connection) = self.connections.get_mut(id) else {
+            return false;
+        };
+        let Phase::Open(session) = &mut connection.phase else {
+            return false;
+        };
+        let is_left = session.restores < RESTORES_PER_LOGIN_MAX;
+        session.restores = session.restores.saturating_add(1);
+        is_left
     }
 
     fn renew(&mut self, asker: Asker, user: UserKey, user_sig: &str) {
@@ -319,6 +334,19 @@ fn code_without_account(name: &str) -> i32 {
         Ok(_) => code::ACCOUNT_NOT_FOUND,
         Err(_) => code::INVALID_USER_ID,
     }
+}
+
+/// Whom a restore is about, oldest first, each once, without the user: the newest stay when there are too many. Takes a
+/// look at each id at most, however many of a whole frame of them are the same.
+fn restored_ids(user: &UserId, user_ids: &[String], ids_max: usize) -> Vec<UserId> {
+    let mut seen = HashSet::new();
+    let newest_first = user_ids.iter().rev().filter_map(|id| UserId::new(id).ok());
+    let mut ids: Vec<UserId> = newest_first
+        .filter(|id| id != user && seen.insert(*id))
+        .take(ids_max)
+        .collect();
+    ids.reverse();
+    ids
 }
 
 fn named(id: &str) -> Named {
@@ -393,6 +421,18 @@ fn reply_of_code(request_id: u64, code: i32) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// R5.8.
+    #[test]
+    fn a_restore_names_the_newest_each_once_and_not_the_user() {
+        let id = |name: &str| UserId::new(name).expect("a user id");
+        let given: Vec<String> = ["a", "b", "me", "a", "\u{7}", "c", "b"]
+            .map(str::to_owned)
+            .to_vec();
+        assert_eq!(restored_ids(&id("me"), &given, 9), [id("a"), id("c"), id("b")]);
+        assert_eq!(restored_ids(&id("me"), &given, 2), [id("c"), id("b")]);
+        assert_eq!(restored_ids(&id("me"), &given, 0), []);
+    }
 
     #[test]
     fn a_call_fails_with_its_first_code_only_if_nobody_succeeded_r4_3() {

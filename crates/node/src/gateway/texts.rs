@@ -27,6 +27,12 @@ pub(crate) fn refused_because(request_id: u64, code: i32, why: String) -> Reply 
     }
 }
 
+/// R5.8.
+pub(crate) fn not_restorable(request_id: u64) -> Reply {
+    let why = "the list was changed meanwhile and cannot be restored".to_owned();
+    refused_because(request_id, code::INVALID_OPERATION, why)
+}
+
 /// A reply that says: later (7008, 70050).
 pub(crate) fn refused_for_now(request_id: u64, code: i32, what: &str, retry_after: Duration) -> Reply {
     let retry_after_ms = u32::try_from(retry_after.as_millis()).unwrap_or(u32::MAX).max(1);

@@ -118,23 +118,15 @@ impl Store {
         Arc::clone(&self.shared.statistics)
     }
 
+    /// Commits what it was given, without the mark of an orderly end: for a node that does not stop in time, whose loops
+    /// may know more than they have handed over. The next start is one after a crash.
+    pub fn rescue(self) -> Result<(), StoreError> {
+        self.end(Order::Rescue).map(drop)
+    }
+
     /// Commits what is left, and ends it. After the node has stopped.
-    pub fn close(mut self) -> Result<(), StoreError> {
-        self.control.stop();
-        let (answer, answered) = bounded(1);
-        let gone = || StoreError::Refused("the store's thread ended before its time".to_owned());
-        self.shared
-            .orders
-            .send(Order::Close(answer))
-            .map_err(|_| gone())?;
-        let result = answered.recv().map_err(|_| gone())?;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            return Err(gone());
-        }
-        result.map_err(StoreError::Refused)?;
-        let statistics = self.statistics();
+    pub fn close(self) -> Result<(), StoreError> {
+        let statistics = self.end(Order::Close)?;
         let [commits, records, us, us_max] = [
             &statistics.commits,
             &statistics.records,
@@ -145,6 +137,25 @@ impl Store {
         let (mean_us, max_us) = (us.checked_div(commits).unwrap_or(0), us_max);
         tracing::info!(commits, records, mean_us, max_us, "store closed");
         Ok(())
+    }
+
+    /// Ends the thread with this order.
+    fn end(
+        mut self,
+        order: impl FnOnce(Sender<Result<(), String>>) -> Order,
+    ) -> Result<Arc<Statistics>, StoreError> {
+        self.control.stop();
+        let (answer, answered) = bounded(1);
+        let gone = || StoreError::Refused("the store's thread ended before its time".to_owned());
+        self.shared.orders.send(order(answer)).map_err(|_| gone())?;
+        let result = answered.recv().map_err(|_| gone())?;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            return Err(gone());
+        }
+        result.map_err(StoreError::Refused)?;
+        Ok(self.statistics())
     }
 }
 

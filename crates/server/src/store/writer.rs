@@ -37,6 +37,8 @@ pub enum Order {
     Snapshot(Sender<Result<ReadTransaction, String>>),
     /// The end: commits what is left.
     Close(Sender<Result<(), String>>),
+    /// The end of a server whose node does not end: commits what is left, and leaves what a crash leaves.
+    Rescue(Sender<Result<(), String>>),
 }
 
 /// The settings of an app, as records.
@@ -129,6 +131,11 @@ impl Writer {
                     Ok(Order::Close(answer)) => {
                         self.take_all(batches);
                         let _ = answer.send(self.close());
+                        return;
+                    }
+                    Ok(Order::Rescue(answer)) => {
+                        self.take_all(batches);
+                        let _ = answer.send(self.rescue());
                         return;
                     }
                     Err(_) => return,
@@ -253,6 +260,16 @@ impl Writer {
             Some(Err(error)) => Err(StoreError::of(&self.path, error).to_string()),
             None => Err("the store is not open".to_owned()),
         }
+    }
+
+    /// Without the mark of an orderly end: the node may have given out versions that it has not handed over, so the next
+    /// start is to be one after a crash (R6.5).
+    fn rescue(&mut self) -> Result<(), String> {
+        if self.pending.is_empty() && self.settings.is_empty() {
+            return Ok(());
+        }
+        // Once more if it fails: the file is opened anew for it.
+        self.commit(false).or_else(|_| self.commit(false))
     }
 
     fn close(&mut self) -> Result<(), String> {

@@ -21,6 +21,9 @@ pub(super) struct Gather {
     tag: Option<Tag>,
     shards_missing: usize,
     users: Vec<Option<Snapshot>>,
+    /// Whom it is about, where it is to watch them: one who is deleted meanwhile is nobody to subscribe to.
+    app: AppId,
+    watched: Vec<UserId>,
 }
 
 impl MemoryEngine {
@@ -52,6 +55,8 @@ impl MemoryEngine {
                 tag,
                 shards_missing,
                 users: answers,
+                app,
+                watched: if kind == Asking::Look { Vec::new() } else { users },
             })
             .to_bits();
         for (home, users) in by_home
@@ -157,6 +162,18 @@ impl MemoryEngine {
         }
     }
 
+    /// R1.5: an account was deleted whose snapshot may have come, while others of the same question have not. Without
+    /// this, who asked would subscribe to it after all subscriptions to it were taken off.
+    pub(super) fn forget_gathered(&mut self, deleted: &UserKey) {
+        for gather in self.gathers.iter_mut().filter(|gather| gather.app == deleted.app) {
+            for (user, snapshot) in gather.watched.iter().zip(&mut gather.users) {
+                if *user == deleted.user {
+                    *snapshot = None;
+                }
+            }
+        }
+    }
+
     /// This loop is not interested in `users` any more.
     pub(super) fn unwatch_all(&mut self, app: AppId, users: Vec<UserId>) {
         // The home itself hears in any case.
@@ -181,5 +198,142 @@ impl MemoryEngine {
                 },
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll, Waker};
+
+    use presence::settings::AppSettings;
+    use presence::status::Version;
+
+    use super::*;
+    use crate::engine::{Command, Engine, Output};
+
+    const NOW: fn() -> Now = Now::default;
+
+    fn app() -> AppId {
+        AppId::new(7).expect("above 0")
+    }
+
+    /// A user at home on loop `home` of three.
+    fn at_home(home: usize) -> UserKey {
+        (0..)
+            .map(|number| {
+                let user = UserId::new(&format!("user-{number}")).expect("a user id");
+                UserKey { app: app(), user }
+            })
+            .find(|key| home_of(key, 3) == home)
+            .expect("names are spread over the loops")
+    }
+
+    /// Three loops with an account each, and what the first of them does as a gateway does it: it subscribes to whom it
+    /// finds, the moment it is told.
+    struct Scene {
+        engines: Vec<MemoryEngine>,
+        users: [UserKey; 3],
+        changes: Vec<Output>,
+    }
+
+    impl Scene {
+        fn new() -> Scene {
+            let engines = MemoryEngine::for_loops(3, Version(1_000), &[(app(), AppSettings::default())]);
+            let users = [at_home(0), at_home(1), at_home(2)];
+            let mut scene = Scene {
+                engines,
+                users,
+                changes: Vec::new(),
+            };
+            for (home, user) in users.into_iter().enumerate() {
+                scene.order(home, Command::Import { user });
+                scene.take(home);
+            }
+            scene.changes.clear();
+            scene
+        }
+
+        fn order(&mut self, home: usize, command: Command) {
+            self.engines[home].submit(NOW(), Some(Tag(0)), command);
+        }
+
+        /// Loop `home` takes what is there, and sends on what it has for others.
+        fn take(&mut self, home: usize) {
+            let [subscriber, ..] = self.users;
+            let mut cx = Context::from_waker(Waker::noop());
+            while let Poll::Ready(output) = self.engines[home].poll_output(NOW(), &mut cx) {
+                if home != 0 {
+                    continue;
+                }
+                if let Output::Answer {
+                    answer: Answer::Users(snapshots),
+                    ..
+                } = &output
+                {
+                    let asked = self.users[1..].iter().zip(snapshots);
+                    let ids = asked
+                        .filter(|(_, snapshot)| snapshot.is_some())
+                        .map(|(key, _)| key.user)
+                        .collect();
+                    self.order(
+                        0,
+                        Command::Subscribe {
+                            user: subscriber,
+                            ids,
+                        },
+                    );
+                }
+                self.changes.push(output);
+            }
+            self.engines[home].flush();
+        }
+
+        fn watch(&mut self, count: usize) {
+            let users = self.users[1..=count].iter().map(|key| key.user).collect();
+            let watch = Command::Watch {
+                app: app(),
+                users,
+                mention: false,
+            };
+            self.order(0, watch);
+            self.take(0);
+        }
+
+        fn subscriptions(&self) -> Vec<UserId> {
+            let record = self.engines[0].records.of(&self.users[0]);
+            record.expect("it is an account").list.ids().collect()
+        }
+    }
+
+    /// R1.5: the snapshot and the deletion come at once.
+    #[test]
+    fn who_is_deleted_before_it_is_subscribed_to_does_not_stay_listed() {
+        let mut scene = Scene::new();
+        let [_, bob, _] = scene.users;
+        scene.watch(1);
+        let mut cx = Context::from_waker(Waker::noop());
+        while scene.engines[1].poll_output(NOW(), &mut cx).is_ready() {}
+        scene.order(1, Command::Delete { user: bob });
+        scene.take(1);
+        scene.take(0);
+        let was_told = |output: &Output| matches!(output, Output::ListChanged { change, .. } if change.removed == [bob.user]);
+        assert_eq!(scene.subscriptions(), []);
+        assert!(scene.changes.iter().any(was_told), "{:?}", scene.changes);
+    }
+
+    /// R1.5: the deletion comes while another loop has not answered.
+    #[test]
+    fn who_is_deleted_while_others_are_asked_about_is_not_found() {
+        let mut scene = Scene::new();
+        let [_, bob, carol] = scene.users;
+        scene.watch(2);
+        scene.take(1);
+        scene.take(0);
+        scene.order(1, Command::Delete { user: bob });
+        scene.take(1);
+        scene.take(0);
+        scene.take(2);
+        scene.take(0);
+        assert_eq!(scene.subscriptions(), [carol.user]);
     }
 }

@@ -175,6 +175,9 @@ pub struct MemoryEngine {
     /// Accounts by status.
     counts: HashMap<AppId, StatusCounts>,
     mesh: Mesh<Message>,
+    /// Came from other shards and waits until what came before it was used: whoever is told what a user shows may act
+    /// on it before that user is deleted here.
+    received: VecDeque<Message>,
     shards: usize,
 }
 
@@ -201,6 +204,7 @@ impl MemoryEngine {
                 outputs: VecDeque::new(),
                 counts: HashMap::new(),
                 mesh,
+                received: VecDeque::new(),
                 shards: loops,
             })
             .collect()
@@ -483,8 +487,10 @@ impl MemoryEngine {
         self.forget_subscriptions_to(key, at);
     }
 
-    /// R1.5: the subscriptions to a deleted account. Rare, so there is no index of them.
+    /// R1.5: the subscriptions to a deleted account, and those that are about to be made. Rare, so there is no index of
+    /// them.
     fn forget_subscriptions_to(&mut self, deleted: UserKey, at: Now) {
+        self.forget_gathered(&deleted);
         let mut owners: Vec<UserKey> = self
             .records
             .iter()
@@ -596,6 +602,10 @@ impl MemoryEngine {
 }
 
 impl Engine for MemoryEngine {
+    fn floor(&self) -> Version {
+        self.floor
+    }
+
     fn submit(&mut self, at: Now, tag: Option<Tag>, command: Command) {
         // A step must not find a grace that is over (presence::user::User).
         if self.is_due(at) {
@@ -817,15 +827,15 @@ impl Engine for MemoryEngine {
             if let Some(output) = self.outputs.pop_front() {
                 return Poll::Ready(output);
             }
-            match self.mesh.poll_receive(cx) {
-                Poll::Ready(batch) => {
-                    if self.is_due(at) {
-                        self.advance(at);
-                    }
-                    for message in batch {
-                        self.receive(message, at);
-                    }
+            if let Some(message) = self.received.pop_front() {
+                if self.is_due(at) {
+                    self.advance(at);
                 }
+                self.receive(message, at);
+                continue;
+            }
+            match self.mesh.poll_receive(cx) {
+                Poll::Ready(batch) => self.received = batch.into(),
                 Poll::Pending => return Poll::Pending,
             }
         }

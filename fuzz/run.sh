@@ -7,7 +7,7 @@ cd "$(dirname "$0")"
 use_toolchain || { echo "no Rust: run make setup" >&2; exit 1; }
 target_dir=$1 seconds=$2
 shift 2
-[ $# -gt 0 ] || set -- session frames user_sig client_options server_options
+[ $# -gt 0 ] || set -- session frames user_sig client_options server_options websocket
 command -v cargo-fuzz >/dev/null || { echo "cargo-fuzz is missing: cargo install cargo-fuzz" >&2; exit 1; }
 # libFuzzer's instrumentation is an unstable option of the stable compiler, allowed for this build alone.
 RUSTC_BOOTSTRAP=1

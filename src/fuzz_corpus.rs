@@ -7,6 +7,8 @@ use std::path::Path;
 mod checks;
 #[path = "../fuzz/src/session.rs"]
 mod session;
+#[path = "../fuzz/src/websocket.rs"]
+mod websocket;
 
 /// Runs `check` on each file of a corpus, and says which file it was if it panics.
 fn replay(target: &str, check: fn(&[u8])) {
@@ -48,4 +50,9 @@ fn no_user_sig_of_the_corpus_is_accepted_that_the_key_did_not_make() {
 #[test]
 fn whatever_a_server_of_the_corpus_says_each_call_completes_once_and_no_version_goes_back() {
     replay("session", session::session);
+}
+
+#[test]
+fn websockets_of_the_corpus_are_read_the_same_however_they_are_cut() {
+    replay("websocket", websocket::websocket);
 }

@@ -5,6 +5,7 @@ pub mod checks;
 
 pub mod server;
 pub mod session;
+pub mod websocket;
 
 /// What `server::options` needs of the C ABI's panic boundary.
 pub mod guard {

@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use futures_util::{SinkExt as _, StreamExt as _};
 use middle::{HttpProxy, read_head};
 use presence::ids::AppId;
 use presence::settings::AppSettings;
@@ -127,6 +128,75 @@ fn a_client_in_websocket_does_all_that_one_without_does() {
     story(&server, &format!("tim+ws://{}/any/path", server.plain()), "");
     let tls = server.node.tls_addresses()[0].port();
     story(&server, &format!("tims+ws://localhost:{tls}"), &server.ca_file());
+    server.node.stop(PATIENCE).unwrap();
+}
+
+/// tokio-websockets in front of `to`, for one connection: what it is sent in messages goes there as it is, and comes back in
+/// fragments. At its end it says whether its ping was answered, or what it has to complain of.
+struct OtherServer {
+    address: SocketAddr,
+    verdict: Receiver<Result<bool, String>>,
+}
+
+impl OtherServer {
+    fn start(to: SocketAddr) -> OtherServer {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (tell, verdict) = mpsc::channel();
+        thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            stream.set_nonblocking(true).unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let told = runtime.unwrap().block_on(async {
+                let stream = tokio::net::TcpStream::from_std(stream).unwrap();
+                relay(stream, to).await
+            });
+            let _ = tell.send(told.map_err(|error| error.to_string()));
+        });
+        OtherServer { address, verdict }
+    }
+}
+
+async fn relay(stream: tokio::net::TcpStream, to: SocketAddr) -> Result<bool, Box<dyn std::error::Error>> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio_websockets::{Config, Error, Message, ServerBuilder};
+
+    let builder = ServerBuilder::new().config(Config::default().frame_size(13));
+    let (_, mut socket) = builder.accept(stream).await?;
+    let mut node = tokio::net::TcpStream::connect(to).await?;
+    let mut read = [0; 4096];
+    socket.send(Message::ping("still there?")).await?;
+    let mut was_answered = false;
+    loop {
+        tokio::select! {
+            message = socket.next() => match message {
+                Some(Ok(message)) if message.is_binary() => node.write_all(message.as_payload()).await?,
+                Some(Ok(message)) => was_answered |= message.is_pong(),
+                // It has said goodbye, or is gone.
+                Some(Err(Error::Io(_))) | None => return Ok(was_answered),
+                Some(Err(error)) => return Err(error.into()),
+            },
+            count = node.read(&mut read) => match count? {
+                0 => {
+                    socket.close().await?;
+                    return Ok(was_answered);
+                }
+                count => socket.send(Message::binary(read[..count].to_vec())).await?,
+            },
+        }
+    }
+}
+
+#[test]
+fn a_client_speaks_with_a_server_of_another_implementation() {
+    let server = Server::start();
+    let other = OtherServer::start(server.plain());
+    story(&server, &format!("tim+ws://{}/presence", other.address), "");
+    let verdict = other
+        .verdict
+        .recv_timeout(PATIENCE)
+        .expect("it ends with its client");
+    assert_eq!(verdict, Ok(true));
     server.node.stop(PATIENCE).unwrap();
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use presence::settings::AppSettings;
 use presence::status::Reason;
 use presence_node::NodeConfig;
-use presence_protocol::frame::HEARTBEAT;
+use presence_protocol::frame::{HEARTBEAT, PREFACE};
 use presence_protocol::message::{LoginRequest, Request, ServerMessage, UserStatus};
 use support::{Event, OFFLINE, ONLINE, TestNode, app, app_id, names, owned, resume, settings};
 use tokio::time::{Instant, advance, sleep};
@@ -103,6 +103,40 @@ async fn a_login_that_never_comes_ends_the_connection() {
         "heartbeats do not extend it: {waited} ms"
     );
     node.stop().await;
+}
+
+/// A byte a second of the upgrade, of a frame's header, or of a message: none of it is a login.
+#[tokio::test(start_paused = true)]
+async fn a_websocket_that_comes_byte_by_byte_has_no_longer_to_log_in() {
+    let upgrade = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    // A frame of 2^32 bytes, whose header alone takes longer, with a mask of 0: the preface, and the length of a login.
+    let header = [0x82, 0xff, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+    let begun = [&header[..], &PREFACE[..], &[0x7f]].concat();
+    let all = [upgrade.as_bytes(), &begun].concat();
+    let head = upgrade.len();
+    for at_once in [0, head, head + header.len(), all.len()] {
+        let node = node(settings());
+        let mut stranger = node.dial().await;
+        let (now, later) = all.split_at(at_once);
+        stranger.send_raw(now).await;
+        let begin = Instant::now();
+        let mut slowly = later.iter().chain(std::iter::repeat(&0x01));
+        while !stranger.is_closed_within(Duration::from_secs(1)).await {
+            assert!(
+                begin.elapsed() < Duration::from_secs(60),
+                "{at_once} bytes, then slowly"
+            );
+            stranger.send_raw(&[*slowly.next().expect("without end")]).await;
+        }
+        // login_deadline, and the wheel's second.
+        let took = begin.elapsed();
+        assert!(
+            (10_000..=11_300).contains(&took.as_millis()),
+            "{at_once}: {took:?}"
+        );
+        node.stop().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,11 +6,15 @@ mod support;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::BytesMut;
+use futures_util::{SinkExt as _, StreamExt as _};
 use presence_node::NodeConfig;
-use presence_protocol::frame::PREFACE;
+use presence_protocol::frame::{self as presence_frame, Next, PREFACE};
+use presence_protocol::message::{Request, ServerMessage, decode_server, encode_request};
 use support::{Kind, TestNode, app, encrypted, in_websocket, settings, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_websockets::{ClientBuilder, Config, Message, WebSocketStream};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const REQUEST: &str = "GET /any?path HTTP/1.1\r\nHost: a\r\nUpgrade: WebSocket\r\nConnection: upgrade\r\n\
@@ -117,6 +121,67 @@ async fn a_request_and_what_follows_it_may_come_at_once() {
         .await
         .expect("a head");
     expect(&mut stream, HEARTBEAT).await;
+    node.stop().await;
+}
+
+/// The next message of the protocol, whatever messages of WebSocket it comes in.
+async fn told(socket: &mut WebSocketStream<TcpStream>, received: &mut BytesMut) -> ServerMessage {
+    loop {
+        if let Next::Frame { body, consumed } =
+            presence_frame::next(received, usize::MAX >> 8).expect("the node frames well")
+        {
+            let message = decode_server(body).expect("the node speaks the protocol");
+            drop(received.split_to(consumed));
+            return message;
+        }
+        let message = within("a message", PATIENCE, socket.next()).await;
+        let message = message.expect("it is open").expect("it is well-formed");
+        assert!(message.is_binary(), "{message:?}");
+        received.extend_from_slice(message.as_payload());
+    }
+}
+
+/// tokio-websockets, which has never seen ours; it sends what is long in fragments.
+#[tokio::test]
+async fn a_client_of_another_implementation_logs_in_is_answered_and_takes_its_leave() {
+    let node = Kind::Loops(2).node(settings());
+    let (mut socket, _) = ClientBuilder::new()
+        .uri("ws://presence.example/any?path")
+        .expect("a URL")
+        .config(Config::default().frame_size(7))
+        .connect_on(dial(node.address()).await)
+        .await
+        .expect("the node agrees as that implementation expects it");
+    let mut wire = BytesMut::from(&PREFACE[..]);
+    encode_request(1, &Request::Login(node.login_request("alice")), &mut wire);
+    socket
+        .send(Message::binary(wire.freeze()))
+        .await
+        .expect("it is open");
+    let mut received = BytesMut::new();
+    let ServerMessage::Reply(reply) = told(&mut socket, &mut received).await else {
+        panic!("not a reply")
+    };
+    assert_eq!((reply.request_id, reply.code), (1, 0), "{}", reply.message);
+    let own = told(&mut socket, &mut received).await;
+    assert!(matches!(own, ServerMessage::Push(_)), "{own:?}");
+
+    socket
+        .send(Message::ping("are you there"))
+        .await
+        .expect("it is open");
+    let pong = within("a pong", PATIENCE, socket.next()).await;
+    let pong = pong.expect("it is open").expect("it is well-formed");
+    assert!(
+        pong.is_pong() && pong.as_payload()[..] == *b"are you there",
+        "{pong:?}"
+    );
+    within("the end", PATIENCE, socket.close())
+        .await
+        .expect("it is open");
+    while let Some(last) = within("the end", PATIENCE, socket.next()).await {
+        assert!(last.expect("it is well-formed").is_close());
+    }
     node.stop().await;
 }
 

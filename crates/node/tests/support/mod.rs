@@ -413,6 +413,15 @@ impl TestClient {
         }
     }
 
+    /// Reads whatever comes, for so long at most; whether it was closed.
+    pub async fn is_closed_within(&mut self, time: Duration) -> bool {
+        let closed = async {
+            let mut bytes = [0; 1024];
+            while !matches!(self.stream.read(&mut bytes).await, Ok(0) | Err(_)) {}
+        };
+        tokio::time::timeout(time, closed).await.is_ok()
+    }
+
     /// The next thing that arrives.
     pub async fn next(&mut self) -> Event {
         if let Some(event) = self.inbox.pop_front() {

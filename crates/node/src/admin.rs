@@ -15,7 +15,7 @@ use crate::engine::memory::home_of;
 use crate::engine::{
     Account, AccountFilter, AccountPage, Answer, Command, FriendsEdited, Snapshot, StatusCounts,
 };
-use crate::statistics::LoopStatistics;
+use crate::statistics::{AppStatistics, LoopStatistics};
 
 /// Orders that may wait for one loop; more wait with whoever gives them.
 pub(crate) const ORDERS_MAX: usize = 256;
@@ -33,6 +33,8 @@ pub(crate) enum Order {
         done: oneshot::Sender<Answer>,
     },
     Measure(oneshot::Sender<LoopStatistics>),
+    /// What the loop did for one app.
+    MeasureApp(AppId, oneshot::Sender<AppStatistics>),
     /// Answered when no connection is left.
     Drain(oneshot::Sender<Answer>),
     Stop(oneshot::Sender<Answer>),
@@ -257,6 +259,18 @@ impl AsyncAdmin {
             let (done, waiting) = oneshot::channel();
             to.send(Order::Measure(done)).await.map_err(|_| Unavailable)?;
             all.push(waiting.await.map_err(|_| Unavailable)?);
+        }
+        Ok(all)
+    }
+
+    /// What all loops together did for one app, and hold of it.
+    pub async fn app_statistics(&self, app: AppId) -> Result<AppStatistics, Unavailable> {
+        let mut all = AppStatistics::default();
+        for to in &self.loops {
+            let (done, waiting) = oneshot::channel();
+            let order = Order::MeasureApp(app, done);
+            to.send(order).await.map_err(|_| Unavailable)?;
+            all += waiting.await.map_err(|_| Unavailable)?;
         }
         Ok(all)
     }

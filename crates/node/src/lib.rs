@@ -37,5 +37,5 @@ pub use config::{AppConfig, NodeConfig};
 pub use presence_transport::tls::{CertificateError, ServerTls};
 
 pub use node::{Node, StopTimeout, World, run_single, single};
-pub use statistics::{LATENCY_BUCKETS_US, LoopStatistics, Replies, RequestKind};
+pub use statistics::{AppStatistics, LATENCY_BUCKETS_US, LoopStatistics, Replies, RequestKind};
 pub use transport::Listener;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use presence::gates::Call;
+use presence::ids::AppId;
 use presence_protocol::message::Request;
 
 use crate::event_loop::Loop;
@@ -148,6 +149,49 @@ pub struct LoopStatistics {
     pub turns_us: u64,
 }
 
+/// What one loop, or all of them together, did for one app. Those not said to be "now" are counted since the loop began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AppStatistics {
+    /// Devices with a connection now.
+    pub devices: u64,
+    /// Logins, reconnects included.
+    pub logins: u64,
+    /// Changes of status or custom status of the app's users.
+    pub changes: u64,
+    /// Changes put into the outboxes of connections: one for each device that is told.
+    pub deliveries: u64,
+    /// Changes, by how long they took from the beginning of the turn that made them to the end of the writes to the
+    /// sockets of those who are told on the same loop; of a user with very many watchers, of the first slice of them.
+    /// Classes as in [`LATENCY_BUCKETS_US`], and one more for all that is longer.
+    pub changes_by_delay: [u64; LATENCY_BUCKETS_US.len() + 1],
+}
+
+impl AppStatistics {
+    /// So many changes of one turn were written that long after it began.
+    pub(crate) fn count_delay(&mut self, changes: u64, delay: Duration) {
+        if let Some(count) = self.changes_by_delay.get_mut(class_of(delay)) {
+            *count += changes;
+        }
+    }
+}
+
+impl std::ops::AddAssign for AppStatistics {
+    fn add_assign(&mut self, other: AppStatistics) {
+        self.devices += other.devices;
+        self.logins += other.logins;
+        self.changes += other.changes;
+        self.deliveries += other.deliveries;
+        for (sum, count) in self.changes_by_delay.iter_mut().zip(other.changes_by_delay) {
+            *sum += count;
+        }
+    }
+}
+
+fn class_of(length: Duration) -> usize {
+    let us = u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
+    LATENCY_BUCKETS_US.iter().take_while(|end| us > **end).count()
+}
+
 impl LoopStatistics {
     /// A request was replied to. There are few kinds and codes, and fewer that occur.
     pub(crate) fn count_reply(&mut self, kind: RequestKind, code: i32) {
@@ -164,8 +208,7 @@ impl LoopStatistics {
     /// A turn took that long.
     pub(crate) fn count_turn(&mut self, length: Duration) {
         let us = u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
-        let class = LATENCY_BUCKETS_US.iter().take_while(|end| us > **end).count();
-        if let Some(count) = self.turns_by_length.get_mut(class) {
+        if let Some(count) = self.turns_by_length.get_mut(class_of(length)) {
             *count += 1;
         }
         self.turns_us = self.turns_us.saturating_add(us);
@@ -173,6 +216,56 @@ impl LoopStatistics {
 }
 
 impl<T: Transport> Loop<T> {
+    /// A device of this app logged in.
+    pub(crate) fn count_login(&mut self, app: AppId) {
+        self.counted.logins += 1;
+        if let Some(app) = self.apps.get_mut(&app) {
+            app.counted.logins += 1;
+            app.counted.devices += 1;
+        }
+    }
+
+    /// What was delivered since the count stood at `before` was this app's.
+    pub(crate) fn count_deliveries(&mut self, app: AppId, before: u64) {
+        let count = self.counted.deliveries - before;
+        if count > 0
+            && let Some(app) = self.apps.get_mut(&app)
+        {
+            app.counted.deliveries += count;
+        }
+    }
+
+    /// A user at home here changed. When it is written is counted at the end of the turn.
+    pub(crate) fn count_change(&mut self, app: AppId) {
+        self.counted.changes += 1;
+        if let Some(of) = self.apps.get_mut(&app) {
+            of.counted.changes += 1;
+            if of.changed == 0 {
+                self.changed_apps.push(app);
+            }
+            of.changed += 1;
+        }
+    }
+
+    /// The changes of this turn are written.
+    pub(crate) fn count_written(&mut self) {
+        if self.changed_apps.is_empty() {
+            return;
+        }
+        let delay = self.turn_began.elapsed();
+        for app in self.changed_apps.drain(..) {
+            if let Some(app) = self.apps.get_mut(&app) {
+                let changes = std::mem::take(&mut app.changed);
+                app.counted.count_delay(changes, delay);
+            }
+        }
+    }
+
+    /// The numbers of an app, of this moment; zeros of one that this server does not have.
+    pub(crate) fn app_statistics(&self, app: AppId) -> AppStatistics {
+        self.apps.get(&app).map(|app| app.counted).unwrap_or_default()
+    }
+
     /// The numbers of this moment.
     pub(crate) fn statistics(&self) -> LoopStatistics {
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
@@ -198,5 +291,32 @@ mod tests {
         }
         assert_eq!(counted.turns_by_length, [2, 1, 0, 0, 0, 0, 0, 0, 1, 1]);
         assert_eq!(counted.turns_us, 200_102);
+    }
+
+    #[test]
+    fn the_numbers_of_an_apps_loops_add_up() {
+        let mut one = AppStatistics {
+            devices: 1,
+            logins: 2,
+            changes: 3,
+            deliveries: 4,
+            ..AppStatistics::default()
+        };
+        one.count_delay(2, Duration::from_micros(51));
+        one.count_delay(1, Duration::from_secs(1));
+        let mut both = one;
+        both += one;
+        let mut expected = [0; LATENCY_BUCKETS_US.len() + 1];
+        (expected[1], expected[9]) = (4, 2);
+        assert_eq!(
+            both,
+            AppStatistics {
+                devices: 2,
+                logins: 4,
+                changes: 6,
+                deliveries: 8,
+                changes_by_delay: expected
+            }
+        );
     }
 }

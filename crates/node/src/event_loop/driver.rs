@@ -125,6 +125,9 @@ impl<T: Transport, S: Source<T>> Driver<T, S> {
                     Order::Measure(done) => {
                         let _ = done.send(self.turning.statistics());
                     }
+                    Order::MeasureApp(app, done) => {
+                        let _ = done.send(self.turning.app_statistics(app));
+                    }
                     Order::Drain(done) => {
                         // Nobody is let in any more; the listeners are closed with this.
                         self.sources.clear();
@@ -182,7 +185,7 @@ where
         let this = self.get_mut();
         // Of the machine, not of the injected clock: how long this process works, for the statistics alone.
         let begun = std::time::Instant::now();
-        this.turning.begin(cx.waker());
+        this.turning.begin(cx.waker(), begun);
         if !this.obey(cx) {
             this.turning.close_engine();
             return Poll::Ready(());

@@ -86,6 +86,10 @@ pub(crate) struct Loop<T: Transport> {
     ready: Arc<ReadyQueue>,
     /// What happened so far; what there is now is counted when somebody asks.
     pub(crate) counted: LoopStatistics,
+    /// When this turn began, by the machine's clock: for the statistics alone.
+    pub(crate) turn_began: std::time::Instant,
+    /// Apps whose users changed in this turn.
+    pub(crate) changed_apps: Vec<AppId>,
     /// Wakes this loop.
     pub(crate) driver: Waker,
     /// To be flushed at the end of the tick.
@@ -159,6 +163,8 @@ impl<T: Transport> Loop<T> {
             absent: Absent::until(now.mono.after(config.restart_grace)),
             ready: Arc::default(),
             counted: LoopStatistics::default(),
+            turn_began: std::time::Instant::now(),
+            changed_apps: Vec::new(),
             driver: Waker::noop().clone(),
             dirty: Vec::new(),
             again: Vec::new(),
@@ -175,7 +181,8 @@ impl<T: Transport> Loop<T> {
     }
 
     /// A turn begins: `waker` is the loop's own from now on.
-    fn begin(&mut self, waker: &Waker) {
+    fn begin(&mut self, waker: &Waker, began: std::time::Instant) {
+        self.turn_began = began;
         self.now = self.clock.now();
         self.handshake_steps_left = HANDSHAKE_STEPS_PER_TURN;
         if !self.driver.will_wake(waker) {
@@ -242,6 +249,7 @@ impl<T: Transport> Loop<T> {
             self.schedule(id);
         }
         self.flush_dirty();
+        self.count_written();
         // A write that failed ended a session.
         self.use_outputs();
         if !self.departed.is_empty() {

@@ -15,6 +15,7 @@ use crate::gateway::pending::{Devices, Pending};
 use crate::hub::fanout::reasons_told;
 use crate::hub::watchers::Reasons;
 use crate::slab::Id;
+use crate::statistics::AppStatistics;
 use crate::transport::Transport;
 
 /// One app.
@@ -23,6 +24,10 @@ pub(crate) struct App {
     pub(crate) settings: AppSettings,
     /// Watched users of whom subscribers were not told something (R7.3).
     pub(crate) missed: Vec<Id>,
+    /// What happened so far, and how many devices there are.
+    pub(crate) counted: AppStatistics,
+    /// Changes of its users in this turn.
+    pub(crate) changed: u64,
 }
 
 impl App {
@@ -31,6 +36,8 @@ impl App {
             secret_key: config.secret_key.clone(),
             settings: config.settings.clone(),
             missed: Vec::new(),
+            counted: AppStatistics::default(),
+            changed: 0,
         }
     }
 }
@@ -124,8 +131,10 @@ impl<T: Transport> Loop<T> {
                         .watched
                         .get_mut(id)
                         .is_some_and(|watched| std::mem::take(&mut watched.missed));
-                    if missed {
+                    if missed && let Some(app) = self.hub.watched.get(id).map(|watched| watched.key.app) {
+                        let delivered = self.counted.deliveries;
                         self.tell_watchers(id);
+                        self.count_deliveries(app, delivered);
                     }
                 }
                 Due::Absent(user, ids) => self.tell_absent(user, &ids),

@@ -126,12 +126,17 @@ impl<T: Transport> Loop<T> {
 
     /// Takes a connection out of the hub: it hears no more, and the session's end is someone else's to tell.
     pub(crate) fn detach(&mut self, id: Id, session: Session) {
-        let window = self
+        let mut app = self
             .hub
             .locals
             .get(session.local)
-            .and_then(|user| self.apps.get(&user.key.app))
+            .and_then(|user| self.apps.get_mut(&user.key.app));
+        let window = app
+            .as_ref()
             .map_or(std::time::Duration::ZERO, |app| app.settings.rate_window);
+        if let Some(app) = &mut app {
+            app.counted.devices = app.counted.devices.saturating_sub(1);
+        }
         self.hub
             .detach(session.local, id, self.now.mono, self.now.mono.after(window));
         if let Some(connection) = self.connections.get_mut(id) {

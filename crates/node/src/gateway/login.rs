@@ -216,7 +216,7 @@ impl<T: Transport> Loop<T> {
                 restores: 0,
             });
         }
-        self.counted.logins += 1;
+        self.count_login(user.app);
         self.reply(
             id,
             self.login_reply(asker.request_id, expires, list_generation, &done),

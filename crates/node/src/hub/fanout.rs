@@ -97,12 +97,14 @@ impl<T: Transport> Loop<T> {
     /// R6.1: tells everyone here who is to hear that `user` shows `presence`.
     pub(crate) fn change(&mut self, user: UserKey, presence: &Presence) {
         if self.loops == 1 || home_of(&user, self.loops) == self.index {
-            self.counted.changes += 1;
+            self.count_change(user.app);
         }
+        let delivered = self.counted.deliveries;
         let frame = self.tell_own_devices(user, presence);
         if let Some(watched) = self.hub.learn(&user, presence) {
             self.tell_watchers_with(watched, frame);
         }
+        self.count_deliveries(user.app, delivered);
     }
 
     /// Sends one connection what someone it watches shows. Nothing if it is gone.
@@ -111,13 +113,17 @@ impl<T: Transport> Loop<T> {
             return;
         };
         let frame = encode_change(&user.user, presence);
+        let delivered = self.counted.deliveries;
         self.deliveries().1.deliver(to, watched.to_bits(), &frame);
+        self.count_deliveries(user.app, delivered);
     }
 
     /// Sends one connection its user's own status (R8.2).
     pub(crate) fn send_own_presence(&mut self, to: Id, user: &UserKey, presence: &Presence) {
         let frame = encode_change(&user.user, presence);
+        let delivered = self.counted.deliveries;
         self.deliveries().1.deliver(to, OWN_STATUS, &frame);
+        self.count_deliveries(user.app, delivered);
     }
 
     fn deliveries(&mut self) -> (&Hub, Deliveries<'_, T>) {
@@ -266,6 +272,7 @@ impl<T: Transport> Loop<T> {
             self.note_missed(app, id);
         }
         let end = (pass.next + SLICE_WATCHERS).min(pass.receivers.len());
+        let delivered = self.counted.deliveries;
         let (hub, mut deliveries) = self.deliveries();
         if let Some(watched) = hub.watched.get(id) {
             for receiver in pass.receivers.get(pass.next..end).unwrap_or(&[]) {
@@ -285,6 +292,7 @@ impl<T: Transport> Loop<T> {
         } else if pass.again {
             self.tell_watchers(id);
         }
+        self.count_deliveries(app, delivered);
         !self.hub.passes.is_empty()
     }
 }

@@ -45,7 +45,7 @@ pub fn about(operation: Operation) -> About {
             ("gateways", list_of(json!({"type": "string", "description": "Where clients connect"}))),
         ])),
         Operation::GetStatistics => {
-            About::new("What this server has done since it began, and holds now").answer(statistics())
+            About::new("What this server has done for the app since it began, and who of it is there now").answer(statistics())
         }
         Operation::GetApp => About::new("The app's settings").answer(reference("App")),
         Operation::PatchApp => About::new("Change settings, all that are named or none; in effect from the next call and the next change")
@@ -179,25 +179,13 @@ fn statistics() -> Value {
                         ("unlogined", count("Not logged in now")),
                     ]),
                 ),
-            ]),
-        ),
-        (
-            "server",
-            object(&[
-                ("loops", count("Threads that serve connections")),
-                ("connections", count("Connections now")),
-                ("devices", count("Devices logged in on a connection now")),
-                ("users", count("Users with such a device now")),
                 (
-                    "watched",
-                    count("Users who are watched now, counted by each loop"),
+                    "devices",
+                    count("Devices of the app logged in on a connection now"),
                 ),
-                ("accepted", count("Connections since the start")),
-                ("logins", count("Logins since the start, reconnects included")),
-                ("logins_refused", count("Logins refused since the start")),
                 (
-                    "requests",
-                    count("Requests of clients since the start, logins included"),
+                    "logins",
+                    count("Logins since the server's start, reconnects included"),
                 ),
                 (
                     "changes",
@@ -208,16 +196,20 @@ fn statistics() -> Value {
                     count("Changes handed to devices since the start, one for each device told"),
                 ),
                 (
-                    "turns",
+                    "delays",
                     list_of(object(&[
                         (
                             "up_to_us",
                             json!({"type": ["integer", "null"], "enum": ends(), "description": "null: longer"}),
                         ),
-                        ("count", count("Turns that took so long")),
+                        (
+                            "count",
+                            count(
+                                "Changes that took so long from when the server took them up until it had written them to the sockets of those who watch",
+                            ),
+                        ),
                     ])),
                 ),
-                ("turns_us", count("The length of all turns, in microseconds")),
             ]),
         ),
     ])

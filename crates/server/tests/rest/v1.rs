@@ -1,9 +1,11 @@
 //! Our own interface.
 
+use presence::ids::AppId;
+use presence_protocol::user_sig;
 use serde_json::json;
 
-use crate::World;
 use crate::http::request;
+use crate::{OTHER_APP, OTHER_KEY, World, now_s};
 
 #[test]
 fn settings_are_changed_all_or_none_and_a_mistake_is_named() {
@@ -84,25 +86,37 @@ fn the_server_says_what_it_is_and_what_it_has_done() {
         statistics["app"]["users"],
         json!({"online": 2, "offline": 0, "unlogined": 0})
     );
-    let server = &statistics["server"];
-    for (name, least) in [
-        ("connections", 2),
-        ("devices", 2),
-        ("users", 2),
-        ("accepted", 2),
-        ("logins", 2),
-    ] {
-        assert_eq!(server[name], least, "{name}");
+    let app = &statistics["app"];
+    assert_eq!((&app["devices"], &app["logins"]), (&json!(2), &json!(2)), "{app}");
+    assert_eq!(app["changes"], 5, "two accounts made, two logins, a set");
+    assert!(app["deliveries"].as_u64() >= Some(4), "{app}");
+    let delays = app["delays"].as_array().expect("a list");
+    let all: u64 = delays.iter().filter_map(|class| class["count"].as_u64()).sum();
+    assert_eq!(all, 5, "each change took some time: {delays:?}");
+}
+
+/// What the others on the server do is none of an administrator's business.
+#[test]
+fn an_administrator_is_told_of_its_own_app_alone() {
+    let world = World::new("own-statistics");
+    let _alice = world.online("alice");
+    let own = world.admin.v1("GET", "/statistics", "").body;
+    assert_eq!(own["app"]["devices"], 1);
+    let mut chief = world.admin.clone();
+    let other = AppId::new(OTHER_APP).expect("above 0");
+    chief.app = OTHER_APP.to_string();
+    chief.user = "chief".to_owned();
+    chief.user_sig = user_sig::sign(other, OTHER_KEY, "chief", now_s(), 3600);
+    let others = chief.v1("GET", "/statistics", "").body;
+    let app = &others["app"];
+    assert_eq!(app["sdk_app_id"], OTHER_APP);
+    for counted in ["devices", "logins", "changes", "deliveries"] {
+        assert_eq!(app[counted], 0, "{counted}");
     }
-    assert_eq!(server["watched"], 1);
-    assert_eq!(server["requests"], 4, "two logins, a subscribe, a set");
-    assert_eq!(server["changes"], 5, "two accounts made, two logins, a set");
-    assert!(server["deliveries"].as_u64() >= Some(4), "{server}");
-    let turns = server["turns"].as_array().expect("a list");
-    assert!(
-        turns.iter().any(|class| class["count"].as_u64() > Some(0)),
-        "{turns:?}"
-    );
+    let delays = app["delays"].as_array().expect("a list");
+    assert!(delays.iter().all(|class| class["count"] == 0), "{delays:?}");
+    let names: Vec<&String> = others.as_object().expect("an object").keys().collect();
+    assert_eq!(names, ["app", "now_ms"], "nothing of the whole server");
 }
 
 fn names_in(list: &serde_json::Value) -> Vec<&str> {

@@ -1,4 +1,4 @@
-// How the server does: what it is, who is there, and four graphs.
+// How the app does: who is there, four graphs, and what the server is.
 
 import { api, every } from './api.js';
 import { chart } from './chart.js';
@@ -11,10 +11,10 @@ const perSecond = (value) => (value < 10 ? value.toFixed(1) : count(value));
 const microseconds = (us) => (us < 1000 ? `${count(us)} µs` : `${count(us / 1000)} ms`);
 
 const GRAPHS = [
-  { key: 'connections', title: 'Connections', unit: '', words: count },
+  { key: 'devices', title: 'Devices connected', unit: '', words: count },
   { key: 'changes', title: 'Status changes', unit: 'a second', words: perSecond },
   { key: 'deliveries', title: 'Deliveries', unit: 'a second', words: perSecond },
-  { key: 'latencyUs', title: 'Server turn, 99th percentile', unit: 'or less', words: microseconds },
+  { key: 'delayUs', title: 'Change to sockets, 99th percentile', unit: 'or less', words: microseconds },
 ];
 
 /** The view. */
@@ -46,10 +46,11 @@ export function overview(signal) {
     title: 'Overview',
     body: [
       h('section', { 'aria-labelledby': 'users-title' }, h('h2', { id: 'users-title' }, 'Users of this app'), tiles),
-      h('section', { 'aria-labelledby': 'server-title' },
-        h('h2', { id: 'server-title' }, 'The server'),
-        h('p', { class: 'quiet' }, `All apps together, the last ${plural(MINUTES, 'minute')}.`),
-        graphs, server),
+      h('section', { 'aria-labelledby': 'traffic-title' },
+        h('h2', { id: 'traffic-title' }, 'What they do'),
+        h('p', { class: 'quiet' }, `This app, the last ${plural(MINUTES, 'minute')}. Change to sockets: from when the server takes up a change until it is written to those who watch.`),
+        graphs),
+      h('section', { 'aria-labelledby': 'server-title' }, h('h2', { id: 'server-title' }, 'The server'), server),
     ],
   };
 }

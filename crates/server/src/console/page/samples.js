@@ -28,21 +28,21 @@ export function start(signal) {
 }
 
 function sample(last, now) {
-  const { server, app } = now;
+  const { app } = now;
   const seconds = last && (now.now_ms - last.now_ms) / 1000;
   // A counter that fell: the server is another one since.
-  const rate = (name) => (seconds > 0 && server[name] >= last.server[name] ? (server[name] - last.server[name]) / seconds : null);
+  const rate = (name) => (seconds > 0 && app[name] >= last.app[name] ? (app[name] - last.app[name]) / seconds : null);
   return {
     users: app.users,
-    connections: server.connections,
+    devices: app.devices,
     logins: rate('logins'),
     changes: rate('changes'),
     deliveries: rate('deliveries'),
-    latencyUs: last && percentile(last.server.turns, server.turns, 0.99),
+    delayUs: last && percentile(last.app.delays, app.delays, 0.99),
   };
 }
 
-/** The upper end of the bucket that holds the given part of the turns between two samples; null: there were none. */
+/** The upper end of the bucket that holds the given part of the changes between two samples; null: there were none. */
 export function percentile(before, after, part) {
   const counts = after.map(({ count }, index) => count - (before[index]?.count ?? 0));
   const all = counts.reduce((sum, count) => sum + count, 0);

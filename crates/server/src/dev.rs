@@ -12,6 +12,7 @@ use presence_protocol::user_sig;
 
 use crate::Failure;
 use crate::config::{AdminListen, Config, PORT};
+use crate::http::proxies::Proxies;
 use crate::logs::LogConfig;
 use crate::metrics::MetricsFrom;
 use crate::service::RATE_DEFAULT;
@@ -54,6 +55,7 @@ pub fn config() -> Result<Config, Failure> {
         admin_tls: false,
         rest_rate: RATE_DEFAULT,
         metrics_from: MetricsFrom::default(),
+        trusted_proxies: Proxies::default(),
         log: LogConfig::default(),
     })
 }

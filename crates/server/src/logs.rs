@@ -1,7 +1,7 @@
 //! Logs on standard error, as text or JSON lines.
 //!
-//! Field names, the same everywhere: `app`, `user`, `connection`, `peer`, `address`, `code`, `reason`, `setting`, `was`,
-//! `is`, `error`. Never a secret at any level; what users write at debug and trace only.
+//! The names of fields are the same everywhere, and docs/OPERATIONS.md lists them all. Never a secret at any level; what
+//! users write at debug and trace only.
 
 use std::str::FromStr;
 
@@ -129,5 +129,89 @@ pub fn start(config: LogConfig) {
             .with_current_span(false)
             .with_span_list(false)
             .init(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    /// Crates of the server that log.
+    const CRATES: [&str; 3] = ["node", "server", "transport"];
+
+    /// The fields of all records in the sources under `folder`.
+    fn fields_of(folder: &Path, found: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).expect("a folder of sources") {
+            let path = entry.expect("readable").path();
+            if path.is_dir() {
+                fields_of(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let source = std::fs::read_to_string(&path).expect("readable");
+                for macro_name in ["error", "warn", "info", "debug", "trace"] {
+                    let opening = format!("tracing::{macro_name}!(");
+                    for (at, _) in source.match_indices(&opening) {
+                        fields(source.get(at + opening.len()..).unwrap_or_default(), found);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What stands before the message: `%peer`, `?from`, `count`, `reason = %why`.
+    fn fields(arguments: &str, found: &mut BTreeSet<String>) {
+        let (mut depth, mut begin) = (0, 0);
+        for (at, letter) in arguments.char_indices() {
+            match letter {
+                '(' | '[' | '{' => depth += 1,
+                ',' if depth == 0 => {
+                    let field = arguments.get(begin..at).unwrap_or_default();
+                    let name = field.split('=').next().unwrap_or_default();
+                    found.insert(name.trim().trim_start_matches(['%', '?']).to_owned());
+                    begin = at + 1;
+                }
+                // The message, or the end.
+                '"' if depth == 0 => return,
+                ')' | ']' | '}' if depth == 0 => panic!("a record without a message: {arguments:.80}"),
+                ')' | ']' | '}' => depth -= 1,
+                _ => {}
+            }
+        }
+    }
+
+    /// The first column of the table below "## Logs".
+    fn documented(page: &str) -> BTreeSet<String> {
+        let section = page.split("\n## ").find(|section| section.starts_with("Logs\n"));
+        let rows = section.expect("a section on logs").lines();
+        let names = rows.filter_map(|row| row.strip_prefix("| `")?.split(" |").next());
+        names
+            .flat_map(|names| names.split([',', '`', ' ']))
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn the_fields_of_records_are_read_before_their_message() {
+        let mut found = BTreeSet::new();
+        fields(
+            r#"%peer, reason = %why.text(1, "a"), ?platform, count, "text, {}", more = 1)"#,
+            &mut found,
+        );
+        assert!(
+            found.iter().eq(["count", "peer", "platform", "reason"]),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn every_field_of_the_logs_is_documented_and_every_documented_one_is_logged() {
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut logged = BTreeSet::new();
+        for name in CRATES {
+            fields_of(&crates.join(name).join("src"), &mut logged);
+        }
+        let page = std::fs::read_to_string(crates.join("../docs/OPERATIONS.md")).expect("the page");
+        assert_eq!(logged, documented(&page));
     }
 }

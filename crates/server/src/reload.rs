@@ -158,6 +158,9 @@ fn waiting(current: &Config, new: &Config) -> Vec<String> {
     if current.rest_rate != new.rest_rate {
         waiting.push("rest_calls_per_second_max".to_owned());
     }
+    if current.trusted_proxies != new.trusted_proxies {
+        waiting.push("trusted_proxies".to_owned());
+    }
     if current.metrics_from != new.metrics_from {
         waiting.push("metrics_from".to_owned());
     }

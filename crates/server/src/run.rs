@@ -86,13 +86,24 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
                 &config.node,
                 gateways.clone(),
                 config.rest_rate,
+                config.trusted_proxies.clone(),
                 Arc::clone(&operations),
             );
             HttpServer::start(address, tls.clone(), Arc::new(service)).map_err(|error| {
                 Failure::Runtime(format!("cannot serve administrators on {address}: {error}"))
             })
         })
-        .transpose()?;
+        .transpose();
+    let http = match http {
+        Ok(http) => http,
+        Err(failure) => {
+            // In order: nothing is amiss with the store, and clients may have come already.
+            let ended = end_store(node.stop(STOP_TIMEOUT), store);
+            // What went wrong first is told.
+            drop(ended);
+            return Err(failure);
+        }
+    };
 
     for address in &gateways {
         say(&format!("listening on {address}"));
@@ -333,6 +344,40 @@ mod tests {
             .status()
             .unwrap();
         assert_eq!(status.code(), Some(1));
+    }
+
+    /// What was handed over is there; and since the loops may know more, the next start is one after a crash (R6.5).
+    #[test]
+    fn a_node_that_does_not_stop_in_time_does_not_take_the_last_changes_with_it() {
+        use presence_node::durable::{Saved, Table};
+
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Store::open(folder.path(), crate::store::wall_now()).unwrap();
+        let user = presence::ids::UserKey {
+            app: presence::ids::AppId::new(7).unwrap(),
+            user: presence::ids::UserId::new("alice").unwrap(),
+        };
+        let saved = |number: u8| Saved {
+            table: Table::Friends,
+            key: presence_node::durable::record::user_key(&user),
+            value: Some(Box::from([number])),
+        };
+        for (stopped, is_after_crash) in [(Err(StopTimeout), true), (Ok(()), false)] {
+            let store = open();
+            store.handle().0.load(&mut |_, _, _| Ok(())).unwrap();
+            store.handle().0.keep_last(vec![saved(u8::from(is_after_crash))]);
+            end_store(stopped, Some(store)).unwrap();
+            let next = open();
+            let mut held = Vec::new();
+            let mut take = |_, _: &[u8], value: &[u8]| {
+                held.extend_from_slice(value);
+                Ok(())
+            };
+            next.handle().0.load(&mut take).unwrap();
+            assert_eq!(held, [u8::from(is_after_crash)]);
+            assert_eq!(next.is_after_crash(), is_after_crash);
+            next.close().unwrap();
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use presence_node::{AsyncAdmin, NodeConfig};
 
 use crate::http::limits::{Failures, Rates};
+use crate::http::proxies::Proxies;
 use crate::live::Live;
 use crate::metrics::Operations;
 
@@ -22,6 +23,8 @@ pub struct Service {
     pub gateways: Vec<String>,
     /// When the server began.
     pub started: Started,
+    /// Who speaks for others.
+    pub proxies: Proxies,
     /// Failed authentications.
     pub failures: Failures,
     /// Calls of each app.
@@ -47,6 +50,7 @@ impl Service {
         node: &NodeConfig,
         gateways: Vec<String>,
         rate: u32,
+        proxies: Proxies,
         operations: Arc<Operations>,
     ) -> Service {
         Service {
@@ -57,6 +61,7 @@ impl Service {
                 at: Instant::now(),
                 wall_ms: now_ms(),
             },
+            proxies,
             failures: Failures::new(node.login_failures_max, node.login_failures_window),
             rates: Rates::new(rate),
             operations,

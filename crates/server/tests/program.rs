@@ -273,6 +273,36 @@ fn an_address_in_use_is_a_runtime_failure_with_code_1() {
     assert_eq!(stdout(&output), "");
 }
 
+/// The store was begun, so it is ended in order, too: the next start finds nothing amiss.
+#[test]
+fn a_start_that_fails_leaves_its_store_in_order() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("its address");
+    let text = |admin: &str| {
+        format!(
+            "admin_listen = \"{admin}\"\ndata_dir = \"store\"\n{}",
+            configuration("")
+        )
+    };
+    let file = TempFile::new("failed-start", &text(&address.to_string()));
+    let output = run(&["--config", &file.path()]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(
+        said.contains(&format!("cannot serve administrators on {address}")),
+        "{said}"
+    );
+    file.write(&text("off"));
+    let mut server = Server::start(&["--config", &file.path()]);
+    server.signal(libc::SIGTERM);
+    server.await_end();
+    let log = server.log.join("\n");
+    assert!(
+        log.contains("store closed") && !log.contains("did not end in order"),
+        "{log}"
+    );
+}
+
 #[test]
 fn beyond_loopback_it_listens_only_when_told_that_this_is_insecure() {
     for address in ["0.0.0.0:0", "192.0.2.1:1"] {

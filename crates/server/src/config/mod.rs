@@ -22,6 +22,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::Failure;
+use crate::http::proxies::{NETWORK_TAKES, Proxies, network};
 use crate::logs::{Format, Level, LogConfig};
 use crate::metrics::MetricsFrom;
 use crate::service::RATE_DEFAULT;
@@ -55,6 +56,8 @@ pub struct Config {
     pub admin_tls: bool,
     /// Calls a second that an app's administrators may make of each operation; 0: no limit.
     pub rest_rate: u32,
+    /// Who speaks for others there.
+    pub trusted_proxies: Proxies,
     /// Who may read the metrics there.
     pub metrics_from: MetricsFrom,
     /// The logs.
@@ -194,6 +197,13 @@ pub const TOP_KEYS: &[Key] = &[
         about: "Calls a second that the administrators of an app may make of each REST operation; more answer 60007 (429 under `/v1`). 0: no limit.",
     },
     Key {
+        key: "trusted_proxies",
+        takes: "a list of \"IP\" or \"IP/BITS\"",
+        default: "`[]`",
+        rule: "",
+        about: "Reverse proxies in front of `admin_listen`: a request that comes from one of them is that of the last address in its `X-Forwarded-For` which is none of them. Failed authentications count for that address, and `metrics_from` looks at it. From anywhere else the header counts for nothing. Each of them must set the header, adding to what the client sent.",
+    },
+    Key {
         key: "metrics_from",
         takes: "loopback or anywhere",
         default: "`\"loopback\"`",
@@ -315,6 +325,7 @@ impl Reader<'_> {
         let mut admin_listen = AdminListen::Default;
         let mut admin_tls = false;
         let mut rest_rate = RATE_DEFAULT;
+        let mut trusted_proxies = Proxies::default();
         let mut metrics_from = MetricsFrom::default();
         let mut data_dir = None;
         let mut certificate_file = None;
@@ -339,6 +350,10 @@ impl Reader<'_> {
                     }
                 },
                 "rest_calls_per_second_max" => rest_rate = self.rate(value).unwrap_or(rest_rate),
+                "trusted_proxies" => {
+                    let networks = self.parsed_list(value, "trusted_proxies", NETWORK_TAKES, network);
+                    trusted_proxies = Proxies(networks);
+                }
                 "metrics_from" => {
                     metrics_from = self
                         .word(value, "metrics_from", MetricsFrom::TAKES)
@@ -401,6 +416,7 @@ impl Reader<'_> {
             admin_listen,
             admin_tls,
             rest_rate,
+            trusted_proxies,
             metrics_from,
             log,
         }

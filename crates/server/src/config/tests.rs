@@ -22,6 +22,7 @@ tls_key_file = "server.key"
 admin_listen = "127.0.0.1:3"
 admin_tls = true
 rest_calls_per_second_max = 23
+trusted_proxies = ["10.0.0.0/8", "::1"]
 metrics_from = "anywhere"
 log_level = "debug"
 log_format = "json"
@@ -137,6 +138,8 @@ fn every_setting_arrives() {
     assert_eq!(config.admin_address(), Some("127.0.0.1:3".parse().unwrap()));
     assert!(config.admin_tls);
     assert_eq!(config.rest_rate, 23);
+    let proxies = ["10.0.0.0/8", "::1"].map(|text| network(text).unwrap());
+    assert_eq!(config.trusted_proxies, Proxies(proxies.to_vec()));
     assert_eq!(
         config.administrators,
         BTreeMap::from([(AppId::new(12).unwrap(), vec![user("carol")])])

@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod exchange;
 pub mod limits;
+pub mod proxies;
 pub mod routes;
 
 use std::io;

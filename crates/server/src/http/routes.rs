@@ -143,6 +143,8 @@ fn matches(pattern: &str, given: &[String]) -> Option<Vec<String>> {
 /// Answers one request.
 pub async fn answer(service: &Service, peer: IpAddr, request: Request<Incoming>) -> Response {
     let (head, body) = request.into_parts();
+    // What it counts for, and who may read the metrics; connections are counted by where they come from.
+    let peer = service.proxies.client(peer, &head.headers);
     let path = head.uri.path();
     let found = find(&head.method, path);
     let method = head.method.clone();

@@ -213,7 +213,7 @@ async fn carry_out(
             let why = format!("the body has more than {} bytes", exchange::BODY_BYTES_MAX);
             Failure::new(codes::BAD_HTTP, why)
         }
-        BodyError::Incomplete => Failure::new(codes::TIMED_OUT, "the body did not arrive in time"),
+        BodyError::Incomplete => Failure::new(codes::TIMED_OUT, "the body did not arrive whole and in time"),
     })?;
     let call = Call {
         service,

@@ -208,9 +208,10 @@ async fn admit<'a>(
             StatusCode::PAYLOAD_TOO_LARGE,
             format!("the body has more than {} bytes", exchange::BODY_BYTES_MAX),
         ),
-        BodyError::Incomplete => {
-            Failure::plain(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")
-        }
+        BodyError::Incomplete => Failure::plain(
+            StatusCode::REQUEST_TIMEOUT,
+            "the body did not arrive whole and in time",
+        ),
     })?;
     Ok(Call {
         service,

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::net::TcpStream;
 
+use crate::http::{raw, request};
 use crate::{World, await_push, query, set_custom, subscribe};
 
 /// R7.3, R7.6.
@@ -130,5 +131,62 @@ fn what_administrators_did_outlives_a_restart() {
     assert_eq!(
         users,
         serde_json::json!({"online": 1, "offline": 0, "unlogined": 2})
+    );
+}
+
+/// A wrong UserSig, with this header.
+fn fails(world: &World, header: &str) -> u16 {
+    let head = format!(
+        "X-Tim-App: {}\r\nX-Tim-User: boss\r\nAuthorization: Bearer no\r\n{header}",
+        world.admin.app
+    );
+    request(world.admin.address, "GET", "/v1/app", &head, "").status
+}
+
+/// Behind a proxy, who fails often is refused and the others are not; and who only says so is not believed.
+#[test]
+fn failures_count_for_whom_a_trusted_proxy_names_and_for_nobody_else() {
+    let few = "login_failures_max = 3\n";
+    let world = World::with("trusted", &format!("{few}trusted_proxies = [\"127.0.0.1\"]"), "");
+    for attempt in 0..3 {
+        let own_word = format!("X-Forwarded-For: 198.51.100.{attempt}, 203.0.113.1\r\n");
+        assert_eq!(fails(&world, &own_word), 401);
+    }
+    assert_eq!(fails(&world, "X-Forwarded-For: 203.0.113.1\r\n"), 429);
+    assert_eq!(
+        fails(&world, "X-Forwarded-For: 203.0.113.2\r\n"),
+        401,
+        "another client"
+    );
+    assert_eq!(
+        world.admin.v1("GET", "/app", "").status,
+        200,
+        "the proxy's own machine"
+    );
+    let metrics = |header: &str| {
+        raw(
+            world.admin.address,
+            format!("GET /metrics HTTP/1.1\r\nHost: h\r\n{header}Connection: close\r\n\r\n").as_bytes(),
+        )
+    };
+    let outside = metrics("X-Forwarded-For: 203.0.113.2\r\n");
+    assert!(outside.starts_with("HTTP/1.1 403 "), "{outside}");
+    assert!(metrics("").starts_with("HTTP/1.1 200 "));
+
+    let world = World::with(
+        "untrusted",
+        &format!("{few}trusted_proxies = [\"192.0.2.1\"]"),
+        "",
+    );
+    for attempt in 0..3 {
+        assert_eq!(
+            fails(&world, &format!("X-Forwarded-For: 203.0.113.{attempt}\r\n")),
+            401
+        );
+    }
+    assert_eq!(
+        fails(&world, "X-Forwarded-For: 203.0.113.9\r\n"),
+        429,
+        "a spoofed address"
     );
 }

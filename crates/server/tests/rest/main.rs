@@ -4,6 +4,7 @@ mod friends;
 mod gates;
 mod http;
 mod slow;
+mod strict;
 #[path = "../support/mod.rs"]
 #[allow(dead_code)] // each test program uses a part of it
 mod support;

@@ -14,7 +14,7 @@ DEB_DIR ?= $(TARGET_DIR)/packages
 CMAKE_DIR := $(abspath $(or $(CMAKE_BUILD_DIR),build))
 
 .DEFAULT_GOAL := help
-.PHONY: help wheel setup setup-tests build test cargo-test ctest lint header docs-api examples demo bench bench-peers imsdk static kotlin install install-built uninstall deb npm memcheck asan tsan drd loom kills simulate fuzz clean
+.PHONY: help wheel setup setup-tests build configure test-programs test cargo-test ctest lint header docs-api examples demo bench bench-peers imsdk static kotlin install install-built uninstall deb npm memcheck asan tsan drd loom kills simulate fuzz clean
 
 help: ## this list
 	@echo 'tim-presence: user status as a C library and a server. Entry points:'
@@ -37,7 +37,7 @@ setup-tests:
 cargo-test: setup ## the Rust tests of all crates
 	$(CARGO) test --workspace --profile $(PROFILE)
 
-ctest: setup-tests examples ## the C tests; TESTS=regex chooses, JOBS=n at once
+ctest: setup-tests test-programs ## the C tests; TESTS=regex chooses, JOBS=n at once
 	cd $(CMAKE_DIR) && ctest --output-on-failure --no-tests=error -j $(JOBS) -R '$(TESTS)'
 
 lint: setup ## formatting and clippy, warnings are errors
@@ -53,12 +53,19 @@ docs-api: ## the reference pages of the C and C++ headers, in docs/api (needs do
 	doxygen docs/Doxyfile
 	@echo 'built: docs/api/index.html'
 
-examples: build ## the C examples and C test programs, in build/
+configure: build
 	@mkdir -p $(CMAKE_DIR)
 	@cmake -S tests -B $(CMAKE_DIR) -DTIM_PROFILE_DIR=$(PROFILE_DIR) >$(CMAKE_DIR)/configure.log 2>&1 || { cat $(CMAKE_DIR)/configure.log; exit 1; }
+
+test-programs: configure
 	cmake --build $(CMAKE_DIR) -j $(JOBS)
 
-demo: examples ## five users, five processes, one server: watch them come and go
+examples: configure ## the examples in C and C++, in build/examples_c
+	@cmake --build $(CMAKE_DIR) -j $(JOBS) --target examples
+	@echo 'built: $(CMAKE_DIR)/examples_c'
+
+demo: configure ## five users, five processes, one server: watch them come and go
+	@cmake --build $(CMAKE_DIR) -j $(JOBS) --target demo demo_user
 	@$(CMAKE_DIR)/examples_c/demo $(PROFILE_DIR)/tim-presence-server
 
 bench: setup ## the client's side as C programs meet it: calls, callbacks, memory, size, load; RUNS=n (docs/PERFORMANCE.md)
@@ -109,7 +116,7 @@ wheel: setup-tests ## the Python package for this processor and every Linux sinc
 	@CARGO_TARGET_DIR=$(TARGET_DIR) bindings/python/check.sh $(TARGET_DIR)/wheel/venv '' wheel release $(WHEEL_DIR)
 
 # The long checks: docs/TESTING.md says what each proves, what it needs installed and how long it takes.
-memcheck: examples ## valgrind over the C programs: no error, nothing lost
+memcheck: test-programs ## valgrind over the C programs: no error, nothing lost
 	@JOBS=$(JOBS) tests/checkers/valgrind/memcheck.sh $(CMAKE_DIR) $(PROFILE_DIR)/tim-presence-server
 
 asan tsan: build ## library and C tests with AddressSanitizer and UBSan, or with ThreadSanitizer

@@ -556,7 +556,7 @@ enum class Delivery {
 
 /** The options of a client: docs/C_API.md, "Options of a client". What is not set has the default from there. */
 struct ClientOptions {
-  /** Where the server is: "tim://host:port". Required. */
+  /** Where the server is: "tim://host:port", "tims://host:port" for TLS, tim+ws and tims+ws for WebSocket. Required. */
   std::string server{};
   /** The app: 1 to 2^53-1. Required. */
   std::uint64_t sdk_app_id = 0;
@@ -584,11 +584,11 @@ struct ClientOptions {
   std::optional<std::chrono::milliseconds> backoff_base{};
   /** The bound of any such wait. */
   std::optional<std::chrono::milliseconds> backoff_max{};
-  /// With TLS: a file of the authorities to trust instead of the system's (PEM).
+  /** With TLS: a file of the authorities to trust instead of the system's (PEM). */
   std::optional<std::string> ca_file{};
-  /// With TLS: the server's public key, "sha256//" and base64; several with ';' between.
+  /** With TLS: the server's public key, "sha256//" and base64; several with ';' between. */
   std::optional<std::string> pinned_public_key{};
-  /// A proxy that is asked to CONNECT to the server: "http://[user:password@]host:port".
+  /** A proxy that is asked to CONNECT to the server: "http://[user:password@]host:port". */
   std::optional<std::string> http_proxy{};
 
   /** The options as the JSON object that C takes. */

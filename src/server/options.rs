@@ -13,6 +13,7 @@ use presence::settings::AppSettings;
 use presence_node::options::{self, OptionError};
 use presence_node::{AppConfig, NodeConfig, ServerTls};
 use presence_protocol::errors::code;
+use presence_protocol::nearest::nearest;
 use serde_json::Value;
 
 use crate::guard::Refusal;
@@ -195,7 +196,7 @@ fn set(node: &mut NodeConfig, settings: &mut AppSettings, key: &str, value: &Val
     match options::set(options::APP, settings, key, value) {
         Err(OptionError::UnknownKey { key, .. }) => {
             // Both tables and our own keys may hold the one that was meant.
-            let meant = options::nearest(&key, keys());
+            let meant = nearest(&key, keys());
             Err(invalid(OptionError::UnknownKey { key, meant }.to_string()))
         }
         done => done.map_err(|error| invalid(error.to_string())),

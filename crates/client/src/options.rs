@@ -26,6 +26,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use presence_protocol::errors::code;
+use presence_protocol::nearest::nearest;
 use serde_json::{Map, Value};
 
 use crate::api::CallError;
@@ -282,7 +283,12 @@ impl Options {
             .keys()
             .find(|key| !TABLE.iter().any(|known| known.name == key.as_str()))
         {
-            return Err(invalid(format!("unknown option \"{unknown}\"")));
+            let known = ["server", "sdk_app_id"]
+                .into_iter()
+                .chain(TABLE.iter().map(|key| key.name));
+            let meant =
+                nearest(unknown, known).map_or(String::new(), |meant| format!("; did you mean \"{meant}\"?"));
+            return Err(invalid(format!("unknown option \"{}\"{meant}", shown(unknown))));
         }
         let mut options = Options::with_server(&given)?;
         for key in TABLE {
@@ -441,10 +447,11 @@ struct Server {
 
 fn parse_server(server: &str) -> Result<Server, CallError> {
     let malformed = || {
-        invalid(
-            "option \"server\" is not \"tim://host[:port]\", with tims, tim+ws or tims+ws instead of tim for TLS, \
-             WebSocket or both",
-        )
+        invalid(format!(
+            "option \"server\" is \"{}\" and must be \"tim://host[:port]\", with tims, tim+ws or tims+ws instead of tim for \
+             TLS, WebSocket or both",
+            shown(server)
+        ))
     };
     let (scheme, rest) = server.split_once("://").ok_or_else(malformed)?;
     let (tls, websocket) = match scheme {
@@ -558,6 +565,16 @@ fn default_platform() -> &'static str {
     }
 }
 
+/// What was given, short enough for a refusal.
+fn shown(given: &str) -> String {
+    const LETTERS_MAX: usize = 100;
+    given
+        .chars()
+        .take(LETTERS_MAX)
+        .flat_map(char::escape_debug)
+        .collect()
+}
+
 fn invalid(text: impl Into<String>) -> CallError {
     CallError::new(code::INVALID_OPTIONS, text)
 }
@@ -632,6 +649,26 @@ mod tests {
         let error = refused(r#"{"server":"tim://a","sdk_app_id":1,"queue_maximum":5}"#);
         assert_eq!(error.code, code::INVALID_OPTIONS);
         assert!(error.text.contains("\"queue_maximum\""), "{error}");
+        let error = refused(r#"{"server":"tim://a","sdk_app_id":1,"login_timeout":5}"#);
+        assert!(
+            error.text.contains("did you mean \"login_timeout_ms\"?"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_shown_beside_what_it_must_be() {
+        for given in ["http://a:7788", "a:7788", "", &"x".repeat(1_000)] {
+            let error = refused(&serde_json::json!({"server": given, "sdk_app_id": 1}).to_string());
+            let begins: String = given.chars().take(100).collect();
+            assert!(
+                error
+                    .text
+                    .contains(&format!("is \"{begins}\" and must be \"tim://host[:port]\"")),
+                "{error}"
+            );
+            assert!(error.text.len() < 400, "{error}");
+        }
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl World for SystemWorld {
                         stream.set_nodelay(true)?;
                         return Ok(Box::new(stream) as Box<dyn Stream>);
                     }
-                    Err(error) => failure = error,
+                    Err(error) => failure = io::Error::new(error.kind(), format!("{address}: {error}")),
                 }
             }
             Err(failure)

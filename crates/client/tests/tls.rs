@@ -2,6 +2,8 @@
 
 mod middle;
 
+use std::io::Write as _;
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, SystemTime};
@@ -227,7 +229,7 @@ fn a_file_of_authorities_that_cannot_be_used_is_refused_when_the_client_is_made(
 }
 
 #[test]
-fn tls_where_there_is_none_and_none_where_there_is_are_named() {
+fn tls_where_there_is_none_and_other_wrong_places_are_named() {
     let authority = Authority::new();
     let node = node(authority.issue(&["127.0.0.1"]).server());
     let soon = r#","login_timeout_ms":8000"#;
@@ -236,13 +238,31 @@ fn tls_where_there_is_none_and_none_where_there_is_are_named() {
         &format!("tims://127.0.0.1:{}", node.addresses()[0].port()),
         &format!("{soon}{}", ca_file(&authority.file())),
     );
-    let results = [(&plain, "use tims://"), (&encrypted, "TLS handshake")];
+    // Two more wrong places: a port of HTTP, and one where nobody listens.
+    let http = TcpListener::bind("127.0.0.1:0").unwrap();
+    let elsewhere = client(&format!("tim://{}", http.local_addr().unwrap()), soon);
+    std::thread::spawn(move || {
+        for stream in http.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let answered = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            // To the end, so that nothing unread resets the connection and takes the answer with it.
+            let heard = std::io::copy(&mut stream, &mut std::io::sink());
+            drop((answered, heard));
+        }
+    });
+    let nowhere = client("tim://127.0.0.1:1", soon);
+    let results = [
+        (&plain, "use tims://"),
+        (&encrypted, "does it speak TLS on this port?"),
+        (&elsewhere, "speaks HTTP"),
+        (&nowhere, "127.0.0.1:1: "),
+    ];
     for (result, why) in results.map(|(client, why)| (begin_login(client), why)) {
         let outcome = result.recv_timeout(PATIENCE).expect("a result");
         assert_eq!(outcome.code, code::NO_CONNECTION);
         assert!(outcome.message.contains(why), "{}", outcome.message);
     }
-    for client in [plain, encrypted] {
+    for client in [plain, encrypted, elsewhere, nowhere] {
         client.destroy(PATIENCE).unwrap();
     }
     node.stop(PATIENCE).unwrap();

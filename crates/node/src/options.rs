@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use presence::settings::{AppSettings, MultiLogin, Plan};
 use presence_protocol::frame::SERVER_FRAME_BYTES_MAX;
+use presence_protocol::nearest::nearest;
 
 use crate::NodeConfig;
 
@@ -480,38 +481,6 @@ pub fn conflicts(node: &NodeConfig, app: &AppSettings) -> Vec<String> {
         }
     }
     conflicts
-}
-
-/// The name among `known` that was probably meant by `key`: at most a third of its letters differ.
-pub fn nearest<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    if key.len() > 64 {
-        return None;
-    }
-    known
-        .map(|name| (distance(key, name), name))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, name)| *distance * 3 <= name.len())
-        .map(|(_, name)| name)
-}
-
-/// Letters to add, remove or replace to make one from the other.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (index, letter) in from.chars().enumerate() {
-        let mut diagonal = index;
-        let mut left = index + 1;
-        for (cell, other) in row.iter_mut().skip(1).zip(&to) {
-            let replaced = diagonal + usize::from(letter != *other);
-            diagonal = *cell;
-            *cell = replaced.min(*cell + 1).min(left + 1);
-            left = *cell;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = index + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod hot;
 mod id_list;
 pub mod message;
 mod secrets;
+pub mod nearest;
 pub mod user_sig;
 #[rustfmt::skip] // as generated
 #[allow(missing_docs, clippy::all, clippy::pedantic)] // documented in presence.proto

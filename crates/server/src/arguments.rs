@@ -14,14 +14,14 @@ use crate::logs::{Format, Level};
 
 /// What `--help` says.
 pub const HELP: &str = "\
-The tim-presence server: who is online, offline or away, told to everyone who asked.
+The tim-presence server: who is online, offline or not logged in, told to everyone who asked.
 
 Try it, on this machine alone, without a file:
   tim-presence-server --dev
 
 Run it:
-  tim-presence-server --config FILE [--listen IP:PORT]... [--admin-listen IP:PORT|off] [--insecure]
-                      [--log-level LEVEL] [--log-format text|json]
+  tim-presence-server --config FILE [--listen IP:PORT]... [--admin-listen IP:PORT|off] [--data-dir DIR]
+                      [--insecure] [--log-level LEVEL] [--log-format text|json]
 
 Other commands:
   tim-presence-server sign --user ID (--config FILE [--app ID] | --app ID --key KEY) [--valid SECONDS]

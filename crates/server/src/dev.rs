@@ -69,9 +69,10 @@ pub fn administrator() -> UserId {
 const CONSOLE_VALID_S: i64 = 24 * 3600;
 
 /// What a person, or a script, needs to log in: `key value` lines. `administration`: where that is served, if it is.
-pub fn greeting(app: &AppConfig, administration: Option<&str>, now_s: i64) -> String {
+/// `program`: how this one was called, so that its command can be copied as it stands.
+pub fn greeting(program: &str, app: &AppConfig, administration: Option<&str>, now_s: i64) -> String {
     let mut greeting = format!(
-        "sdk_app_id {id}\nsecret_key {key}\nsign tim-presence-server sign --app {id} --key {key} --user alice",
+        "sdk_app_id {id}\nsecret_key {key}\nsign {program} sign --app {id} --key {key} --user alice",
         id = app.id,
         key = app.secret_key,
     );

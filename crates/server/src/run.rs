@@ -116,7 +116,15 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
     }
     if let (Source::Dev, [app]) = (&options.source, config.apps.as_slice()) {
         let now_s = i64::try_from(now_ms() / 1000).unwrap_or(i64::MAX);
-        say(&dev::greeting(app, http.as_ref().map(HttpServer::url), now_s));
+        let program = std::env::args_os()
+            .next()
+            .unwrap_or_else(|| "tim-presence-server".into());
+        say(&dev::greeting(
+            &program.to_string_lossy(),
+            app,
+            http.as_ref().map(HttpServer::url),
+            now_s,
+        ));
     }
     for app in config
         .apps

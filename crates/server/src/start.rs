@@ -65,7 +65,16 @@ fn not_started(config: &Config, error: &std::io::Error) -> Failure {
         return Failure::Store(error.to_string());
     }
     let addresses = config::listens_on(&config.node);
-    Failure::Runtime(format!("cannot listen on {}: {error}", addresses.join(", ")))
+    let what_to_do = match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            "; another server may be running, and --listen takes another address"
+        }
+        _ => "",
+    };
+    Failure::Runtime(format!(
+        "cannot listen on {}: {error}{what_to_do}",
+        addresses.join(", ")
+    ))
 }
 
 /// The data directory a command is about.

@@ -50,7 +50,7 @@ fn dev_prints_all_that_is_needed_to_log_in_and_answers_a_login() {
     );
     let command = server.stdout_line();
     let command = command
-        .strip_prefix("sign tim-presence-server ")
+        .strip_prefix(&format!("sign {} ", env!("CARGO_BIN_EXE_tim-presence-server")))
         .expect("a command to copy");
 
     let output = run(&command.split(' ').collect::<Vec<_>>());
@@ -266,7 +266,8 @@ fn an_address_in_use_is_a_runtime_failure_with_code_1() {
     let output = run(&["--dev", "--listen", &address]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        stderr(&output).contains(&format!("cannot listen on {address}")),
+        stderr(&output).contains(&format!("cannot listen on {address}"))
+            && stderr(&output).contains("--listen takes another"),
         "{}",
         stderr(&output)
     );

@@ -79,7 +79,9 @@ impl Trust {
         let config = self.config().await?;
         let mut tls = Tls::client(config, self.name.clone()).map_err(io::Error::other)?;
         while tls.is_handshaking() {
-            poll_fn(|cx| tls.poll_receive(stream, cx)).await?;
+            poll_fn(|cx| tls.poll_receive(stream, cx))
+                .await
+                .map_err(unanswered)?;
             let processed;
             if self.given.is_some() {
                 processed = tls.process();
@@ -175,6 +177,16 @@ impl Trust {
             error => return io::Error::other(format!("no TLS connection: {error}")),
         };
         io::Error::other(NotTrusted(why))
+    }
+}
+
+/// A server without TLS takes the first message for a mistake, and hangs up.
+fn unanswered(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => {
+            io::Error::new(error.kind(), format!("{error}; does it speak TLS on this port?"))
+        }
+        _ => error,
     }
 }
 

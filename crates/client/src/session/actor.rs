@@ -36,6 +36,8 @@ const SCRATCH_BYTES: usize = 16 * 1024;
 
 /// How a server that expects TLS answers one that does not.
 const TLS_ALERT: &[u8] = &[0x15, 0x03];
+/// How an HTTP server answers what is no HTTP. No frame of ours begins so: the second byte is no field's.
+const HTTP: &[u8] = b"HTTP/";
 
 type Closed = Option<Box<dyn FnOnce() + Send>>;
 
@@ -275,6 +277,14 @@ impl Line {
         if !machine.options.tls && matches!(machine.link, Link::Greeting) && self.input.starts_with(TLS_ALERT)
         {
             machine.lose_link("the server speaks TLS on this port: use tims://", None, now);
+            return;
+        }
+        if matches!(machine.link, Link::Greeting) && self.input.starts_with(HTTP) {
+            machine.lose_link(
+                "what answers speaks HTTP, as the port of the administration does",
+                None,
+                now,
+            );
             return;
         }
         while !machine.hang_up {

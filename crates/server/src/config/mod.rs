@@ -18,6 +18,7 @@ use std::sync::Arc;
 use presence::ids::{AppId, UserId};
 use presence_node::options::{self, NODE, STORE, Value};
 use presence_node::{AppConfig, NodeConfig, ServerTls};
+use presence_protocol::nearest::nearest;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -604,5 +605,10 @@ fn misplaced(name: &str) -> Option<String> {
             "{name} is a setting of the server: put it before the first [[apps]]"
         ));
     }
-    None
+    let known = TOP_KEYS.iter().chain(apps::APP_KEYS).map(|key| key.key);
+    let plain = [STORE, NODE].into_iter().flatten().map(|setting| setting.key);
+    let known = known
+        .chain(plain)
+        .chain(options::APP.iter().map(|setting| setting.key));
+    nearest(name, known).map(|meant| format!("there is no setting \"{name}\"; did you mean \"{meant}\"?"))
 }

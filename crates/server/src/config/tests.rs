@@ -317,6 +317,10 @@ fn each_mistake_is_named_with_its_line() {
             "line 2: there is no setting \"heartbeat_timeout\"; did you mean \"heartbeat_timeout_ms\"?",
         ),
         (
+            format!("data_dri = \"d\"\n{APP}"),
+            "line 1: there is no setting \"data_dri\"; did you mean \"data_dir\"?",
+        ),
+        (
             format!("plan = \"basic\"\n{APP}"),
             "line 1: plan is a setting of an app: put it under [[apps]]",
         ),

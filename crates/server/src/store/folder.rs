@@ -25,14 +25,17 @@ pub struct Folder {
 impl Folder {
     /// Takes the directory, which is made if it is not there.
     pub fn take(path: &Path) -> Result<Folder, StoreError> {
-        let failed = |error| StoreError::system(path, error);
+        let failed = |error| {
+            StoreError::Refused(format!(
+                "the data_dir {} cannot be used: {error}. It must be a folder that this user may write to",
+                path.display()
+            ))
+        };
         // What users do is nobody else's to read.
         let mut builder = std::fs::DirBuilder::new();
         builder.recursive(true).mode(0o700).create(path).map_err(failed)?;
         let lock_path = path.join("lock");
-        let lock = options()
-            .open(&lock_path)
-            .map_err(|error| StoreError::system(&lock_path, error))?;
+        let lock = options().open(&lock_path).map_err(failed)?;
         give_to_owner(path, &lock_path);
         match lock.try_lock() {
             Ok(()) => Ok(Folder {

@@ -5,6 +5,8 @@ links     each relative link of a page leads to a file, and to a heading in it
 paths     each file or folder that a page names in `code` exists
 names     each `make` target, C function and TIM_… constant that a page names exists
 rules     each rule that anything cites is in docs/SEMANTICS.md; each rule there is cited by shipped code and by a test
+programs  each program of README.md but those in C and C++ stands in the page of its language, whose tests run it
+figures   each number of README.md's table of what was measured is in docs/PERFORMANCE.md
 planted   the checks above find what is wrong with a page made for that
 """
 import fnmatch
@@ -123,6 +125,28 @@ def rules(contents):
         yield f"{rule}: no test says that it proves this"
 
 
+def programs(pages):
+    tested = {"python": "docs/PYTHON.md", "js": "docs/NODE.md", "kotlin": "docs/KOTLIN.md", "java": "docs/KOTLIN.md", "swift": "docs/SWIFT.md"}
+    for language, page in tested.items():
+        shown = re.findall(rf"^```{language}\n(.*?)^```$", pages["README.md"], re.M | re.S)
+        if not shown:
+            yield f"README.md has no program in {language}"
+        for program in shown:
+            if program not in pages[page]:
+                yield f"README.md: its program in {language} is not one of {page}"
+
+
+def figures(pages):
+    table = re.search(r"^\| measured \|.*?\n\n", pages["README.md"], re.M | re.S)
+    if not table:
+        yield "README.md has no table of what was measured"
+        return
+    measured = set(re.findall(r"\d+(?: \d{3})*(?:\.\d+)?", pages["docs/PERFORMANCE.md"]))
+    for figure in re.findall(r"\d+(?: \d{3})*(?:\.\d+)?", table.group()):
+        if figure not in measured:
+            yield f"README.md: {figure} is not in docs/PERFORMANCE.md"
+
+
 def planted(files, root):
     page = "\n".join(["# One", "[a](nowhere.md) [b](#two)", "`docs/NOWHERE.md`", "`make nothing`", "`timNothing`", "`TIM_ERR_NOTHING`"])
     pages = {"docs/PLANTED.md": page}
@@ -130,6 +154,12 @@ def planted(files, root):
     if len(found) != 6:
         yield f"6 mistakes were planted, found were: {found}"
     found = list(rules({"docs/SEMANTICS.md": "- R1.1 x\n- R1.2 y", "a.rs": "R1.1 R1.3\n#[cfg(test)]\nmod tests {\n// R1.1\n}"}))
+    first = {"README.md": "```js\na\n```\n```java\nb\n```", "docs/NODE.md": "a\n", **dict.fromkeys(["docs/PYTHON.md", "docs/KOTLIN.md", "docs/SWIFT.md"], "")}
+    if len(list(programs(first))) != 4:
+        yield f"4 mistakes with programs were planted, found were: {list(programs(first))}"
+    first = {"README.md": "| measured | |\n|---|---|\n| a | 1.5 and 2 031 |\n\n", "docs/PERFORMANCE.md": "2 031 bytes"}
+    if len(list(figures(first))) != 1:
+        yield f"1 mistake with figures was planted, found were: {list(figures(first))}"
     if len(found) != 3:
         yield f"3 mistakes with rules were planted, found were: {found}"
 
@@ -154,6 +184,10 @@ def main():
     elif check == "rules":
         texts = (name for name in files if name.endswith((".md", ".rs", ".c", ".cpp", ".h", ".hpp", ".proto", ".py", ".kt", ".swift", ".ts")))
         wrong = rules({name: read(name) for name in texts if not name.endswith(DATA) and not name.startswith("tests/docs/")})
+    elif check == "programs":
+        wrong = programs(pages)
+    elif check == "figures":
+        wrong = figures(pages)
     elif check == "planted":
         wrong = planted(files, root)
     else:

@@ -10,8 +10,8 @@ pub mod frame;
 mod hot;
 mod id_list;
 pub mod message;
-mod secrets;
 pub mod nearest;
+mod secrets;
 pub mod user_sig;
 #[rustfmt::skip] // as generated
 #[allow(missing_docs, clippy::all, clippy::pedantic)] // documented in presence.proto

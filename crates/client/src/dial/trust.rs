@@ -162,7 +162,7 @@ impl Trust {
                     format!("the server's certificate is not for {host}")
                 }
                 CertificateError::UnknownIssuer => {
-                    "the server's certificate is of an authority that is not trusted here".to_owned()
+                    "the server's certificate is of an authority that is not trusted here; option \"ca_file\" can name it".to_owned()
                 }
                 CertificateError::Other(other) => match other.0.downcast_ref::<OtherKey>() {
                     Some(other) => other.to_string(),

@@ -132,7 +132,7 @@ mod tests {
         assert!(!exposed("http://[::1]/x") && !exposed("http://localhost/"));
     }
 
-    /// The value was computed apart: docs/WEBHOOKS.md has the Python for it.
+    /// The value was computed apart, by the Python of docs/WEBHOOKS.md, which tests/docs/receiver.py tries with it.
     #[test]
     fn a_signature_covers_time_query_and_body() {
         let target = Target::new("http://b/x", Some("the secret".to_owned())).unwrap();

@@ -14,7 +14,7 @@ mod scenario;
 mod served;
 mod statistics;
 
-use std::io;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use arguments::{Command, Measurement, Task};
@@ -26,12 +26,16 @@ use served::{Served, ServerProcess};
 fn main() -> ExitCode {
     let result = match Command::parse(std::env::args_os().skip(1)) {
         Err(text) => {
-            eprintln!("tim-presence-load: {text}\n\n{}", arguments::USAGE);
+            eprintln!("tim-presence-load: {text}\nSee tim-presence-load --help");
             return ExitCode::from(2);
         }
         Ok(Command::Help) => {
-            println!("{}", arguments::USAGE);
-            return ExitCode::SUCCESS;
+            // Whoever reads only its beginning has closed the pipe.
+            let printed = writeln!(io::stdout(), "{}", arguments::USAGE);
+            return match printed {
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+                Ok(()) | Err(_) => ExitCode::SUCCESS,
+            };
         }
         Ok(Command::ServeFloor(gathering, port)) => floor::serve(gathering, port),
         Ok(Command::Measure(measurement)) => measure(&measurement),

@@ -188,8 +188,15 @@ fn a_server_that_does_not_start_fails_the_run_and_is_named() {
 }
 
 #[test]
-fn a_mistake_on_the_command_line_shows_the_usage() {
+fn a_mistake_on_the_command_line_is_named_and_the_usage_is_there_for_the_asking() {
     let output = load("fan-out --warp 9");
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("usage: tim-presence-load"));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        told.contains("--warp") && told.contains("See tim-presence-load --help"),
+        "{told}"
+    );
+    let output = load("--help");
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stdout).contains("usage: tim-presence-load"));
 }

@@ -26,9 +26,12 @@ DATA = (".png", ".svg", ".lock", ".json", ".bin")
 
 def tracked(root):
     """Files of the repository, relative to its root: as git has them, or, in a tree without git, as they lie there."""
-    listed = subprocess.run(["git", "-C", root, "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True)
-    if listed.returncode == 0:
-        return sorted({name for name in listed.stdout.splitlines() if os.path.isfile(os.path.join(root, name))})
+    try:
+        listed = subprocess.run(["git", "-C", root, "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True)
+        if listed.returncode == 0:
+            return sorted({name for name in listed.stdout.splitlines() if os.path.isfile(os.path.join(root, name))})
+    except OSError:
+        pass  # there is no git on this machine
     found = []
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if name not in (".git", "target", "build", "node_modules", ".cache")]

@@ -13,7 +13,7 @@ skip() {
 }
 
 command -v node >/dev/null && command -v npm >/dev/null || skip 'there is no node or no npm'
-node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 18 ? 1 : 0)' || skip 'Node.js is older than 18'
+node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' || skip 'Node.js is older than 20, which Playwright needs'
 TIM_CHROMIUM=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || skip 'there is no Chromium'
 # Ubuntu's package of that name only says where to get one.
 "$TIM_CHROMIUM" --version >/dev/null 2>&1 || skip "$TIM_CHROMIUM does not run"

@@ -224,6 +224,7 @@ impl Failures {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::routes::V4;
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -268,20 +269,21 @@ mod tests {
 
     #[test]
     fn an_operation_of_an_app_has_its_calls_a_second() {
+        const KICK: Operation = Operation::V4(V4::Kick);
         let rates = Rates::new(2);
         let app = |id| AppId::new(id).unwrap();
         let start = Instant::now();
         let take = |id, operation, ms| rates.take(app(id), operation, start + Duration::from_millis(ms));
-        assert_eq!(take(1, Operation::Kick, 0), Ok(()));
-        assert_eq!(take(1, Operation::Kick, 0), Ok(()));
-        assert_eq!(take(1, Operation::Kick, 0), Err(Duration::from_millis(500)));
-        assert_eq!(take(1, Operation::AccountImport, 0), Ok(()));
-        assert_eq!(take(2, Operation::Kick, 0), Ok(()));
-        assert_eq!(take(1, Operation::Kick, 500), Ok(()));
-        assert!(take(1, Operation::Kick, 500).is_err());
+        assert_eq!(take(1, KICK, 0), Ok(()));
+        assert_eq!(take(1, KICK, 0), Ok(()));
+        assert_eq!(take(1, KICK, 0), Err(Duration::from_millis(500)));
+        assert_eq!(take(1, Operation::V4(V4::AccountImport), 0), Ok(()));
+        assert_eq!(take(2, KICK, 0), Ok(()));
+        assert_eq!(take(1, KICK, 500), Ok(()));
+        assert!(take(1, KICK, 500).is_err());
         let off = Rates::new(0);
         for _ in 0..1_000 {
-            assert_eq!(off.take(app(1), Operation::Kick, start), Ok(()));
+            assert_eq!(off.take(app(1), KICK, start), Ok(()));
         }
     }
 

@@ -14,34 +14,10 @@ use crate::{console, metrics, openapi, rest, v1};
 /// Everything that can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
-    // The original's.
-    QueryOnlineStatus,
-    QueryState,
-    AccountImport,
-    MultiAccountImport,
-    AccountCheck,
-    AccountDelete,
-    Kick,
-    FriendImport,
-    FriendAdd,
-    FriendDelete,
-    FriendGet,
-    // Ours.
-    GetServer,
-    GetStatistics,
-    GetApp,
-    PatchApp,
-    ListAccounts,
-    ImportAccounts,
-    QueryAccounts,
-    GetAccount,
-    DeleteAccount,
-    KickAccount,
-    ListWatchers,
-    GetFriends,
-    EditFriends,
-    // For everybody.
-    GetOpenApi,
+    V4(V4),
+    V1(V1),
+    /// The interface description, for everybody.
+    OpenApi,
 }
 
 /// A place where an operation is.
@@ -50,45 +26,70 @@ pub struct Route {
     /// A segment in braces stands for any one.
     pub path: &'static str,
     pub operation: Operation,
+    /// As the interface description names the operation, but for its first letter.
+    pub name: &'static str,
 }
 
+/// The table makes an enum of each family's operations, and [`ROUTES`].
 macro_rules! routes {
-    ($($method:ident $path:literal $operation:ident;)*) => {
+    ($($(#[$about:meta])* $family:ident { $($method:ident $path:literal $operation:ident;)* })*) => {
+        $(
+            $(#[$about])*
+            #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+            pub enum $family {
+                $($operation,)*
+            }
+        )*
+
         /// All routes, in the order of the documents.
-        pub const ROUTES: &[Route] = &[$(Route {
-            method: Method::$method,
-            path: $path,
-            operation: Operation::$operation,
-        },)*];
+        pub const ROUTES: &[Route] = &[
+            $($(Route {
+                method: Method::$method,
+                path: $path,
+                operation: Operation::$family($family::$operation),
+                name: stringify!($operation),
+            },)*)*
+            Route {
+                method: Method::GET,
+                path: "/openapi.json",
+                operation: Operation::OpenApi,
+                name: "GetOpenApi",
+            },
+        ];
     };
 }
 
 routes! {
-    POST "/v4/openim/query_online_status" QueryOnlineStatus;
-    POST "/v4/openim/querystate" QueryState;
-    POST "/v4/im_open_login_svc/account_import" AccountImport;
-    POST "/v4/im_open_login_svc/multiaccount_import" MultiAccountImport;
-    POST "/v4/im_open_login_svc/account_check" AccountCheck;
-    POST "/v4/im_open_login_svc/account_delete" AccountDelete;
-    POST "/v4/im_open_login_svc/kick" Kick;
-    POST "/v4/sns/friend_import" FriendImport;
-    POST "/v4/sns/friend_add" FriendAdd;
-    POST "/v4/sns/friend_delete" FriendDelete;
-    POST "/v4/sns/friend_get" FriendGet;
-    GET "/v1/server" GetServer;
-    GET "/v1/statistics" GetStatistics;
-    GET "/v1/app" GetApp;
-    PATCH "/v1/app" PatchApp;
-    GET "/v1/accounts" ListAccounts;
-    POST "/v1/accounts" ImportAccounts;
-    POST "/v1/query" QueryAccounts;
-    GET "/v1/accounts/{user_id}" GetAccount;
-    DELETE "/v1/accounts/{user_id}" DeleteAccount;
-    POST "/v1/accounts/{user_id}/kick" KickAccount;
-    GET "/v1/accounts/{user_id}/watchers" ListWatchers;
-    GET "/v1/accounts/{user_id}/friends" GetFriends;
-    PATCH "/v1/accounts/{user_id}/friends" EditFriends;
-    GET "/openapi.json" GetOpenApi;
+    /// The original's operations.
+    V4 {
+        POST "/v4/openim/query_online_status" QueryOnlineStatus;
+        POST "/v4/openim/querystate" QueryState;
+        POST "/v4/im_open_login_svc/account_import" AccountImport;
+        POST "/v4/im_open_login_svc/multiaccount_import" MultiAccountImport;
+        POST "/v4/im_open_login_svc/account_check" AccountCheck;
+        POST "/v4/im_open_login_svc/account_delete" AccountDelete;
+        POST "/v4/im_open_login_svc/kick" Kick;
+        POST "/v4/sns/friend_import" FriendImport;
+        POST "/v4/sns/friend_add" FriendAdd;
+        POST "/v4/sns/friend_delete" FriendDelete;
+        POST "/v4/sns/friend_get" FriendGet;
+    }
+    /// Our own operations.
+    V1 {
+        GET "/v1/server" GetServer;
+        GET "/v1/statistics" GetStatistics;
+        GET "/v1/app" GetApp;
+        PATCH "/v1/app" PatchApp;
+        GET "/v1/accounts" ListAccounts;
+        POST "/v1/accounts" ImportAccounts;
+        POST "/v1/query" QueryAccounts;
+        GET "/v1/accounts/{user_id}" GetAccount;
+        DELETE "/v1/accounts/{user_id}" DeleteAccount;
+        POST "/v1/accounts/{user_id}/kick" KickAccount;
+        GET "/v1/accounts/{user_id}/watchers" ListWatchers;
+        GET "/v1/accounts/{user_id}/friends" GetFriends;
+        PATCH "/v1/accounts/{user_id}/friends" EditFriends;
+    }
 }
 
 /// Where a request leads.
@@ -150,17 +151,21 @@ pub async fn answer(service: &Service, peer: IpAddr, request: Request<Incoming>)
     let method = head.method.clone();
     let response = if let Some(response) = metrics::answer(service, peer, &method, path).await {
         response
-    } else if path.starts_with("/v4/") {
-        rest::answer(service, peer, &head, found, body).await
     } else if let Some(response) = console::answer(&method, path, &service.gateways) {
         response
     } else {
+        let is_originals = path.starts_with("/v4/");
         match found {
-            Found::Operation(Operation::GetOpenApi, _) => {
-                respond(StatusCode::OK, "application/json", openapi::document())
+            Found::Operation(Operation::V4(operation), _) => {
+                rest::answer(service, peer, &head, operation, body).await
             }
-            Found::Operation(operation, parameters) => {
+            Found::OtherMethod(_) if is_originals => rest::other_method(path),
+            Found::Nothing if is_originals => rest::no_such_command(path),
+            Found::Operation(Operation::V1(operation), parameters) => {
                 v1::answer(service, peer, &head, operation, &parameters, body).await
+            }
+            Found::Operation(Operation::OpenApi, _) => {
+                respond(StatusCode::OK, "application/json", openapi::document())
             }
             Found::OtherMethod(methods) => {
                 let methods: Vec<&str> = methods.into_iter().map(Method::as_str).collect();
@@ -192,7 +197,7 @@ mod tests {
     fn an_operation_is_found_by_method_and_path() {
         assert_eq!(
             find(&Method::POST, "/v4/im_open_login_svc/kick"),
-            Found::Operation(Operation::Kick, Vec::new())
+            Found::Operation(Operation::V4(V4::Kick), Vec::new())
         );
         assert_eq!(
             find(&Method::GET, "/v4/im_open_login_svc/kick"),

@@ -170,28 +170,36 @@ fn watching() -> [(&'static str, Value); 3] {
 }
 
 fn operation(route: &Route) -> Value {
-    let operation_id = format!("{:?}", route.operation);
-    let operation_id = operation_id[..1].to_ascii_lowercase() + &operation_id[1..];
-    if route.operation == Operation::GetOpenApi {
-        return json!({
-            "operationId": operation_id,
-            "tags": ["open"],
-            "summary": "This document",
-            "security": [],
-            "responses": {"200": {
-                "description": "The document",
-                "content": {"application/json": {"schema": {"type": "object"}}},
-            }},
-        });
-    }
-    let (tag, about) = match v4::about(route.operation) {
-        Some(about) => ("v4", about),
-        None => ("v1", v1::about(route.operation)),
+    let (first, rest) = route.name.split_at(1);
+    let operation_id = first.to_ascii_lowercase() + rest;
+    let by_query = json!({"query_app": [], "query_administrator": [], "query_usersig": []});
+    let (tag, about, responses, security) = match route.operation {
+        Operation::V4(operation) => {
+            let mut about = v4::about(operation);
+            about.query.extend(v4::parameters());
+            let responses = v4::responses(about.answer.take());
+            ("v4", about, responses, json!([by_query]))
+        }
+        Operation::V1(operation) => {
+            let mut about = v1::about(operation);
+            let responses = v1::responses(operation, route, about.answer.take());
+            let by_header = json!({"usersig": [], "app": [], "administrator": []});
+            ("v1", about, responses, json!([by_header, by_query]))
+        }
+        Operation::OpenApi => {
+            return json!({
+                "operationId": operation_id,
+                "tags": ["open"],
+                "summary": "This document",
+                "security": [],
+                "responses": {"200": {
+                    "description": "The document",
+                    "content": {"application/json": {"schema": {"type": "object"}}},
+                }},
+            });
+        }
     };
     let mut parameters = about.query;
-    if tag == "v4" {
-        parameters.extend(v4::parameters());
-    }
     let takes_user = route.path.contains("{user_id}");
     if takes_user {
         parameters.push(json!({
@@ -203,17 +211,8 @@ fn operation(route: &Route) -> Value {
         "operationId": operation_id,
         "tags": [tag],
         "summary": about.summary,
-        "responses": match tag {
-            "v4" => v4::responses(about.answer),
-            _ => v1::responses(route, about.answer),
-        },
-        "security": match tag {
-            "v4" => json!([{"query_app": [], "query_administrator": [], "query_usersig": []}]),
-            _ => json!([
-                {"usersig": [], "app": [], "administrator": []},
-                {"query_app": [], "query_administrator": [], "query_usersig": []},
-            ]),
-        },
+        "responses": responses,
+        "security": security,
     });
     if let Some(described) = described.as_object_mut() {
         if !parameters.is_empty() {

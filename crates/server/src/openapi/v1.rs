@@ -5,10 +5,10 @@ use presence_node::LATENCY_BUCKETS_US;
 use serde_json::{Map, Value, json};
 
 use super::{About, list_of, object, reference};
-use crate::http::routes::{Operation, Route};
+use crate::http::routes::{Route, V1};
 use crate::v1::accounts::{BATCH_MAX, LIST_DEFAULT, LIST_MAX, STATUSES, name_of};
 
-pub fn about(operation: Operation) -> About {
+pub fn about(operation: V1) -> About {
     let named = json!({
         "type": "object",
         "properties": {"user_ids": {
@@ -37,21 +37,21 @@ pub fn about(operation: Operation) -> About {
         object(&[(name, list_of(reference(schema))), ("next_cursor", next)])
     };
     match operation {
-        Operation::GetServer => About::new("What this server is").answer(object(&[
+        V1::GetServer => About::new("What this server is").answer(object(&[
             ("version", json!({"type": "string"})),
             ("started_at_ms", milliseconds("When it began, since the epoch")),
             ("uptime_ms", milliseconds("For how long it has run")),
             ("now_ms", milliseconds("Its clock, since the epoch")),
             ("gateways", list_of(json!({"type": "string", "description": "Where clients connect"}))),
         ])),
-        Operation::GetStatistics => {
+        V1::GetStatistics => {
             About::new("What this server has done for the app since it began, and who of it is there now").answer(statistics())
         }
-        Operation::GetApp => About::new("The app's settings").answer(reference("App")),
-        Operation::PatchApp => About::new("Change settings, all that are named or none; in effect from the next call and the next change")
+        V1::GetApp => About::new("The app's settings").answer(reference("App")),
+        V1::PatchApp => About::new("Change settings, all that are named or none; in effect from the next call and the next change")
             .body(reference("Settings"), json!({"friend_status_notify": true}))
             .answer(reference("App")),
-        Operation::ListAccounts => {
+        V1::ListAccounts => {
             let search = json!({"type": "string", "maxLength": USER_ID_BYTES_MAX, "pattern": "^[ -~]*$"});
             let statuses: Vec<&str> = STATUSES.into_iter().map(name_of).collect();
             paged(
@@ -61,28 +61,28 @@ pub fn about(operation: Operation) -> About {
             )
             .answer(part("accounts", "Status"))
         }
-        Operation::ImportAccounts => About::new("Make accounts; those that exist stay as they are")
+        V1::ImportAccounts => About::new("Make accounts; those that exist stay as they are")
             .body(named, example)
             .answer(results("results")),
-        Operation::QueryAccounts => About::new("What users show, whatever the app's plan and switches")
+        V1::QueryAccounts => About::new("What users show, whatever the app's plan and switches")
             .body(named, example)
             .answer(object(&[(
                 "users",
                 list_of(json!({"oneOf": [reference("Status"), reference("Result")]})),
             )])),
-        Operation::GetAccount => About::new("All that is known of an account").answer(reference("Account")),
-        Operation::DeleteAccount => {
+        V1::GetAccount => About::new("All that is known of an account").answer(reference("Account")),
+        V1::DeleteAccount => {
             About::new("Delete an account, with its devices and the subscriptions to it")
         }
-        Operation::KickAccount => About::new("End all devices of an account and revoke its UserSigs"),
-        Operation::ListWatchers => paged(About::new(
+        V1::KickAccount => About::new("End all devices of an account and revoke its UserSigs"),
+        V1::ListWatchers => paged(About::new(
             "Who watches a user: its subscribers, and those who have it in their friend list",
         ))
         .answer(part("watchers", "Watcher")),
-        Operation::GetFriends => {
+        V1::GetFriends => {
             About::new("An account's friend list").answer(object(&[("friends", list_of(reference("UserId")))]))
         }
-        Operation::EditFriends => About::new("Take friends off, then add friends")
+        V1::EditFriends => About::new("Take friends off, then add friends")
             .body(
                 json!({
                     "type": "object",
@@ -99,24 +99,11 @@ pub fn about(operation: Operation) -> About {
                 ("added", list_of(reference("Result"))),
                 ("removed", list_of(reference("Result"))),
             ])),
-        // Described elsewhere; the test of the document finds one that is not.
-        Operation::QueryOnlineStatus
-        | Operation::QueryState
-        | Operation::AccountImport
-        | Operation::MultiAccountImport
-        | Operation::AccountCheck
-        | Operation::AccountDelete
-        | Operation::Kick
-        | Operation::FriendImport
-        | Operation::FriendAdd
-        | Operation::FriendDelete
-        | Operation::FriendGet
-        | Operation::GetOpenApi => About::new(""),
     }
 }
 
 /// What it gives, and every way in which it may fail.
-pub fn responses(route: &Route, answer: Option<Value>) -> Value {
+pub fn responses(operation: V1, route: &Route, answer: Option<Value>) -> Value {
     let mut responses = Map::new();
     match answer {
         Some(schema) => responses.insert(
@@ -137,7 +124,7 @@ pub fn responses(route: &Route, answer: Option<Value>) -> Value {
         ),
         ("503", "The server is stopping"),
     ];
-    if route.operation == Operation::PatchApp {
+    if operation == V1::PatchApp {
         failures.push((
             "409",
             "The settings would not fit each other, or the server's; nothing was changed",

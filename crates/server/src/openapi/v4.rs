@@ -3,11 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{About, list_of, properties, reference};
-use crate::http::routes::Operation;
+use crate::http::routes::V4;
 use crate::rest::{accounts, status};
 
-/// `None`: not of `/v4`.
-pub fn about(operation: Operation) -> Option<About> {
+pub fn about(operation: V4) -> About {
     let flag = || json!({"type": "integer", "minimum": 0, "maximum": 1, "default": 0});
     let users =
         |max: usize| json!({"type": "array", "items": reference("UserId"), "minItems": 1, "maxItems": max});
@@ -85,35 +84,33 @@ pub fn about(operation: Operation) -> Option<About> {
             },
         }))
     };
-    let about = match operation {
-        Operation::QueryOnlineStatus => query("Who is online", "Status"),
-        Operation::QueryState => query("Who is online, by the older name", "State"),
-        Operation::AccountImport => About::new("Make an account").body(account(), json!({"UserID": "alice"})),
-        Operation::MultiAccountImport => About::new("Make accounts")
+    match operation {
+        V4::QueryOnlineStatus => query("Who is online", "Status"),
+        V4::QueryState => query("Who is online, by the older name", "State"),
+        V4::AccountImport => About::new("Make an account").body(account(), json!({"UserID": "alice"})),
+        V4::MultiAccountImport => About::new("Make accounts")
             .body(
                 takes(&[("AccountList", accounts())], &["AccountList"]),
                 json!({"AccountList": [{"UserID": "alice"}, {"UserID": "bob"}]}),
             )
             .answer(gives(&[("FailAccounts", list_of(text()))])),
-        Operation::AccountCheck => About::new("Which accounts there are")
+        V4::AccountCheck => About::new("Which accounts there are")
             .body(
                 takes(&[("CheckItem", accounts())], &["CheckItem"]),
                 json!({"CheckItem": [{"UserID": "alice"}]}),
             )
             .answer(gives(&[("ResultItem", item_result("AccountStatus"))])),
-        Operation::AccountDelete => {
-            About::new("Delete accounts, with their devices and the subscriptions to them")
-                .body(
-                    takes(&[("DeleteItem", accounts())], &["DeleteItem"]),
-                    json!({"DeleteItem": [{"UserID": "alice"}]}),
-                )
-                .answer(gives(&[("ResultItem", item_result("ResultInfo"))]))
-        }
-        Operation::Kick => About::new("End all devices of an account and revoke its UserSigs")
+        V4::AccountDelete => About::new("Delete accounts, with their devices and the subscriptions to them")
+            .body(
+                takes(&[("DeleteItem", accounts())], &["DeleteItem"]),
+                json!({"DeleteItem": [{"UserID": "alice"}]}),
+            )
+            .answer(gives(&[("ResultItem", item_result("ResultInfo"))])),
+        V4::Kick => About::new("End all devices of an account and revoke its UserSigs")
             .body(account(), json!({"UserID": "alice"})),
-        Operation::FriendImport => adding("Add friends one way"),
-        Operation::FriendAdd => adding("Add friends, both ways unless it says otherwise"),
-        Operation::FriendDelete => edited(
+        V4::FriendImport => adding("Add friends one way"),
+        V4::FriendAdd => adding("Add friends, both ways unless it says otherwise"),
+        V4::FriendDelete => edited(
             About::new("Take friends off, one way unless it says otherwise").body(
                 takes(
                     &[
@@ -132,7 +129,7 @@ pub fn about(operation: Operation) -> Option<About> {
                 json!({"From_Account": "alice", "To_Account": ["bob"], "DeleteType": "Delete_Type_Both"}),
             ),
         ),
-        Operation::FriendGet => About::new("The friends of an account, a part at a time")
+        V4::FriendGet => About::new("The friends of an account, a part at a time")
             .body(
                 takes(
                     &[
@@ -162,22 +159,7 @@ pub fn about(operation: Operation) -> Option<About> {
                 ("NextStartIndex", json!({"type": "integer"})),
                 ("ErrorDisplay", text()),
             ])),
-        Operation::GetServer
-        | Operation::GetStatistics
-        | Operation::GetApp
-        | Operation::PatchApp
-        | Operation::ListAccounts
-        | Operation::ImportAccounts
-        | Operation::QueryAccounts
-        | Operation::GetAccount
-        | Operation::DeleteAccount
-        | Operation::KickAccount
-        | Operation::ListWatchers
-        | Operation::GetFriends
-        | Operation::EditFriends
-        | Operation::GetOpenApi => return None,
-    };
-    Some(about)
+    }
 }
 
 /// Those that every call of the original has, besides who asks.

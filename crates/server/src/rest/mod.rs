@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 
 use crate::http::admin::{self, Administrator, Credentials, Denied};
 use crate::http::exchange::{self, BodyError, Query, Response};
-use crate::http::routes::{Found, Operation};
+use crate::http::routes::{Operation, V4};
 use crate::service::Service;
 
 /// A call that was not carried out.
@@ -106,12 +106,13 @@ pub enum ServiceName {
 }
 
 impl ServiceName {
-    fn of(path: &str) -> Option<ServiceName> {
-        match path.split('/').nth(2)? {
-            "openim" => Some(ServiceName::OpenIm),
-            "im_open_login_svc" => Some(ServiceName::Login),
-            "sns" => Some(ServiceName::Sns),
-            _ => None,
+    fn of(operation: V4) -> ServiceName {
+        match operation {
+            V4::QueryOnlineStatus | V4::QueryState => ServiceName::OpenIm,
+            V4::AccountImport | V4::MultiAccountImport | V4::AccountCheck | V4::AccountDelete | V4::Kick => {
+                ServiceName::Login
+            }
+            V4::FriendImport | V4::FriendAdd | V4::FriendDelete | V4::FriendGet => ServiceName::Sns,
         }
     }
 
@@ -138,22 +139,33 @@ impl ServiceName {
     }
 }
 
-/// Answers a request whose path begins with `/v4/`.
+/// Answers a request for one of the original's operations.
 pub async fn answer(
     service: &Service,
     peer: IpAddr,
     head: &Parts,
-    found: Found,
+    operation: V4,
     incoming: Incoming,
 ) -> Response {
-    let result = carry_out(service, peer, head, found, incoming).await;
-    let mut body = Map::new();
-    let (status, code, info) = match result {
-        Ok(fields) => {
-            body = fields;
-            ("OK", code::OK, String::new())
-        }
-        Err(Failure { code, info }) => ("FAIL", code, info),
+    respond(carry_out(service, peer, head, operation, incoming).await)
+}
+
+/// Answers a request for one of the operations by another method than POST.
+pub fn other_method(path: &str) -> Response {
+    let why = format!("{path} takes {}", Method::POST);
+    respond(Err(Failure::new(codes::BAD_HTTP, why)))
+}
+
+/// Answers a request whose path begins with `/v4/` and is none of the operations'.
+pub fn no_such_command(path: &str) -> Response {
+    let why = format!("there is no command {path}");
+    respond(Err(Failure::new(codes::NO_SUCH_COMMAND, why)))
+}
+
+fn respond(result: Result<Map<String, Value>, Failure>) -> Response {
+    let (mut body, status, code, info) = match result {
+        Ok(fields) => (fields, "OK", code::OK, String::new()),
+        Err(Failure { code, info }) => (Map::new(), "FAIL", code, info),
     };
     body.insert("ActionStatus".to_owned(), json!(status));
     body.insert("ErrorInfo".to_owned(), json!(info));
@@ -165,26 +177,10 @@ async fn carry_out(
     service: &Service,
     peer: IpAddr,
     head: &Parts,
-    found: Found,
+    operation: V4,
     incoming: Incoming,
 ) -> Result<Map<String, Value>, Failure> {
-    let path = head.uri.path();
-    let operation = match found {
-        Found::Operation(operation, _) => operation,
-        Found::OtherMethod(_) => {
-            return Err(Failure::new(
-                codes::BAD_HTTP,
-                format!("{path} takes {}", Method::POST),
-            ));
-        }
-        Found::Nothing => {
-            return Err(Failure::new(
-                codes::NO_SUCH_COMMAND,
-                format!("there is no command {path}"),
-            ));
-        }
-    };
-    let service_name = ServiceName::of(path).ok_or_else(|| Failure::of(codes::NO_SUCH_COMMAND))?;
+    let service_name = ServiceName::of(operation);
     let query = Query::new(head.uri.query());
     let credentials = Credentials {
         sdk_app_id: query.get("sdkappid"),
@@ -200,7 +196,7 @@ async fn carry_out(
     }
     service
         .rates
-        .take(administrator.app, operation, Instant::now())
+        .take(administrator.app, Operation::V4(operation), Instant::now())
         .map_err(|wait| {
             let why = format!(
                 "too many calls of this command; retry in {} ms",
@@ -221,32 +217,17 @@ async fn carry_out(
         service_name,
     };
     match operation {
-        Operation::QueryOnlineStatus => status::query(&call, &body, status::Field::Status).await,
-        Operation::QueryState => status::query(&call, &body, status::Field::State).await,
-        Operation::AccountImport => accounts::import(&call, &body).await,
-        Operation::MultiAccountImport => accounts::import_many(&call, &body).await,
-        Operation::AccountCheck => accounts::check(&call, &body).await,
-        Operation::AccountDelete => accounts::delete(&call, &body).await,
-        Operation::Kick => accounts::kick(&call, &body).await,
-        Operation::FriendImport => friends::import(&call, &body).await,
-        Operation::FriendAdd => friends::add(&call, &body).await,
-        Operation::FriendDelete => friends::delete(&call, &body).await,
-        Operation::FriendGet => friends::get(&call, &body).await,
-        // Not under /v4/.
-        Operation::GetServer
-        | Operation::GetStatistics
-        | Operation::GetApp
-        | Operation::PatchApp
-        | Operation::ListAccounts
-        | Operation::ImportAccounts
-        | Operation::QueryAccounts
-        | Operation::GetAccount
-        | Operation::DeleteAccount
-        | Operation::KickAccount
-        | Operation::ListWatchers
-        | Operation::GetFriends
-        | Operation::EditFriends
-        | Operation::GetOpenApi => Err(Failure::of(codes::NO_SUCH_COMMAND)),
+        V4::QueryOnlineStatus => status::query(&call, &body, status::Field::Status).await,
+        V4::QueryState => status::query(&call, &body, status::Field::State).await,
+        V4::AccountImport => accounts::import(&call, &body).await,
+        V4::MultiAccountImport => accounts::import_many(&call, &body).await,
+        V4::AccountCheck => accounts::check(&call, &body).await,
+        V4::AccountDelete => accounts::delete(&call, &body).await,
+        V4::Kick => accounts::kick(&call, &body).await,
+        V4::FriendImport => friends::import(&call, &body).await,
+        V4::FriendAdd => friends::add(&call, &body).await,
+        V4::FriendDelete => friends::delete(&call, &body).await,
+        V4::FriendGet => friends::get(&call, &body).await,
     }
 }
 

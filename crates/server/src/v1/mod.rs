@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::http::admin::{self, Administrator, Credentials, Denied};
 use crate::http::exchange::{self, BodyError, Query, Response};
-use crate::http::routes::Operation;
+use crate::http::routes::{Operation, V1};
 use crate::service::Service;
 
 /// The parameters that say who asks, where no headers do.
@@ -127,12 +127,12 @@ impl Call<'_> {
 /// What an operation gives: nothing, or this.
 pub type Answer = Result<Option<Value>, Failure>;
 
-/// Answers a request whose path does not begin with `/v4/`.
+/// Answers a request for one of our own operations.
 pub async fn answer(
     service: &Service,
     peer: IpAddr,
     head: &Parts,
-    operation: Operation,
+    operation: V1,
     parameters: &[String],
     incoming: Incoming,
 ) -> Response {
@@ -151,34 +151,22 @@ pub async fn answer(
     }
 }
 
-async fn carry_out(call: &Call<'_>, operation: Operation, parameters: &[String]) -> Answer {
+async fn carry_out(call: &Call<'_>, operation: V1, parameters: &[String]) -> Answer {
     let user = parameters.first().map_or("", String::as_str);
     match operation {
-        Operation::ListAccounts => accounts::list(call).await,
-        Operation::ImportAccounts => accounts::import(call).await,
-        Operation::QueryAccounts => accounts::query(call).await,
-        Operation::GetAccount => accounts::describe(call, user).await,
-        Operation::DeleteAccount => accounts::delete(call, user).await,
-        Operation::KickAccount => accounts::kick(call, user).await,
-        Operation::ListWatchers => accounts::watchers(call, user).await,
-        Operation::GetFriends => accounts::friends(call, user).await,
-        Operation::EditFriends => accounts::edit_friends(call, user).await,
-        Operation::GetServer => server::get(call).await,
-        Operation::GetStatistics => server::statistics(call).await,
-        Operation::GetApp => app::get(call),
-        Operation::PatchApp => app::patch(call).await,
-        Operation::QueryOnlineStatus
-        | Operation::QueryState
-        | Operation::AccountImport
-        | Operation::MultiAccountImport
-        | Operation::AccountCheck
-        | Operation::AccountDelete
-        | Operation::Kick
-        | Operation::FriendImport
-        | Operation::FriendAdd
-        | Operation::FriendDelete
-        | Operation::FriendGet
-        | Operation::GetOpenApi => Err(Failure::plain(StatusCode::NOT_FOUND, "there is nothing here")),
+        V1::ListAccounts => accounts::list(call).await,
+        V1::ImportAccounts => accounts::import(call).await,
+        V1::QueryAccounts => accounts::query(call).await,
+        V1::GetAccount => accounts::describe(call, user).await,
+        V1::DeleteAccount => accounts::delete(call, user).await,
+        V1::KickAccount => accounts::kick(call, user).await,
+        V1::ListWatchers => accounts::watchers(call, user).await,
+        V1::GetFriends => accounts::friends(call, user).await,
+        V1::EditFriends => accounts::edit_friends(call, user).await,
+        V1::GetServer => server::get(call).await,
+        V1::GetStatistics => server::statistics(call).await,
+        V1::GetApp => app::get(call),
+        V1::PatchApp => app::patch(call).await,
     }
 }
 
@@ -186,7 +174,7 @@ async fn admit<'a>(
     service: &'a Service,
     peer: IpAddr,
     head: &Parts,
-    operation: Operation,
+    operation: V1,
     incoming: Incoming,
 ) -> Result<Call<'a>, Failure> {
     let query = Query::new(head.uri.query());
@@ -198,7 +186,7 @@ async fn admit<'a>(
     let administrator = admin::check(service, peer, credentials).await.map_err(denied)?;
     service
         .rates
-        .take(administrator.app, operation, Instant::now())
+        .take(administrator.app, Operation::V1(operation), Instant::now())
         .map_err(|wait| Failure {
             retry_after: Some(wait),
             ..Failure::plain(StatusCode::TOO_MANY_REQUESTS, "too many requests of this kind")

@@ -9,17 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
-from typing import Any, Callable, Generic, Optional, TypeVar, Union
+from typing import Any, Callable, Generic, Optional, TypeVar
 
-from . import _core
-from ._core import Core, Result, Seconds, options_of, succeeded, text, texts
-from ._native import lib
+from . import _base, _core
+from ._base import Call, ClientBase, UserIds
+from ._core import Core, Result, succeeded
 from ._streams import Mailbox, everything, statuses
-from .values import Event, LoginState, Subscribed, UserResult, UserStatus
+from .values import Event, Subscribed, UserResult, UserStatus
 
 E = TypeVar("E")
+T = TypeVar("T")
 
 
 class Stream(AsyncIterator[E], Generic[E]):
@@ -87,7 +88,7 @@ def _abandoned(core: Core, loop: asyncio.AbstractEventLoop) -> None:
         core.destroy()
 
 
-class Client:
+class Client(ClientBase):
     """One device of one user. Make it inside a coroutine:
 
         async with Client("tim://127.0.0.1:7788", 1400000001) as client:
@@ -101,49 +102,8 @@ class Client:
     sees a lost connection (OFFLINE), unless you log out first.
     """
 
-    def __init__(
-        self,
-        server: str,
-        sdk_app_id: int,
-        *,
-        platform: Optional[str] = None,
-        data_dir: Optional[str] = None,
-        queue_max: Optional[int] = None,
-        restore_subscriptions: Optional[bool] = None,
-        login_timeout: Optional[Seconds] = None,
-        request_timeout: Optional[Seconds] = None,
-        disconnected_wait: Optional[Seconds] = None,
-        connect_timeout: Optional[Seconds] = None,
-        logout_timeout: Optional[Seconds] = None,
-        backoff_base: Optional[Seconds] = None,
-        backoff_max: Optional[Seconds] = None,
-        logger: Optional[logging.Logger] = None,
-        **options: object,
-    ) -> None:
-        """Makes a client.
-
-        server is "tim://host[:port]", sdk_app_id the app's number. Times are seconds or timedelta. Options not named here
-        are handed to the library as they are; docs/C_API.md, "Options of a client", has all of them, with their defaults.
-        logger receives the library's log, from its own level on; without one nothing is logged. Raises UsageError for an
-        option that is wrong.
-        """
+    def _open(self, options: Mapping[str, object], logger: Optional[logging.Logger]) -> None:
         self._loop = asyncio.get_running_loop()
-        times = {
-            "login_timeout": login_timeout,
-            "request_timeout": request_timeout,
-            "disconnected_wait": disconnected_wait,
-            "connect_timeout": connect_timeout,
-            "logout_timeout": logout_timeout,
-            "backoff_base": backoff_base,
-            "backoff_max": backoff_max,
-        }
-        values = {
-            "platform": platform,
-            "data_dir": data_dir,
-            "queue_max": queue_max,
-            "restore_subscriptions": restore_subscriptions,
-            **options,
-        }
         gone: asyncio.Future[None] = self._loop.create_future()
         loop = self._loop
         fd: list[int] = []
@@ -156,7 +116,7 @@ class Client:
                 gone.set_result(None)
 
         self._gone = gone
-        self._core = Core(options_of(server, sdk_app_id, times, values), logger, on_gone)
+        self._core = Core(options, logger, on_gone)
         fd.append(self._core.wake_fd)
         self._finalizer = weakref.finalize(self, _abandoned, self._core, loop)
         self._finalizer.atexit = False
@@ -182,7 +142,7 @@ class Client:
             return
         await asyncio.shield(self._gone)
 
-    async def _call(self, function: Callable[..., int], *arguments: object) -> Result:
+    async def _call(self, call: Call[T]) -> T:
         loop = self._loop
         if asyncio.get_running_loop() is not loop:
             raise RuntimeError("this client belongs to another event loop")
@@ -192,8 +152,8 @@ class Client:
             if not future.done() and not loop.is_closed():
                 future.set_result(result)
 
-        self._core.start(deliver, function, *arguments)
-        return succeeded(await future)
+        self._core.start(deliver, call.function, *call.arguments)
+        return call.value(succeeded(await future))
 
     # ---- session ----
 
@@ -204,74 +164,53 @@ class Client:
         while another user is logged in, BusyError during another login, RateLimitedError, NotAvailableError for an app that
         the server does not have.
         """
-        await self._call(lib.timLogin, text("user_id", user_id), text("user_sig", user_sig))
+        await self._call(_base.login(user_id, user_sig))
 
     async def logout(self) -> None:
         """Logs the user out: UNLOGINED, if this was the last device. Raises NotLoggedInError."""
-        await self._call(lib.timLogout)
+        await self._call(_base.logout())
 
     async def renew_user_sig(self, user_sig: str) -> None:
         """Replaces the UserSig before it expires; the connection stays. Raises UserSigError, and the old one stays."""
-        await self._call(lib.timRenewUserSig, text("user_sig", user_sig))
-
-    @property
-    def login_state(self) -> LoginState:
-        """Whether somebody is logged in."""
-        return self._core.login_state()
-
-    @property
-    def user_id(self) -> str:
-        """Who is logged in; "" when nobody is, and until a login has succeeded."""
-        return self._core.login_user()
-
-    @property
-    def server_time_ms(self) -> int:
-        """The server's time in milliseconds since 1970-01-01 UTC, as reckoned from the last login; 0 before the first."""
-        return self._core.server_time_ms()
-
-    def notify_network_changed(self) -> None:
-        """Tells the client that the network changed or came back: if it waits to reconnect, it tries at once."""
-        self._core.notify_network_changed()
+        await self._call(_base.renew_user_sig(user_sig))
 
     # ---- user status ----
 
     async def set_self_status(self, custom_status: str) -> None:
         """Sets the user's custom status, at most 100 bytes of UTF-8; "" clears it. Cleared by itself when not ONLINE."""
-        await self._call(lib.timSetSelfStatus, text("custom_status", custom_status))
+        await self._call(_base.set_self_status(custom_status))
 
-    async def get_user_status(self, user_ids: Union[str, Iterable[str]]) -> list[UserStatus]:
+    async def get_user_status(self, user_ids: UserIds) -> list[UserStatus]:
         """Asks for 1 to 500 users: each once, in the order given, with its own code.
 
         Raises only if no user succeeded (AccountNotFoundError for one unknown user), or the call was refused as a whole:
         UsageError for too many, RateLimitedError after 20 calls in 5 seconds, NotAvailableError, NotLoggedInError,
         ConnectionLostError.
         """
-        return (await self._call(lib.timGetUserStatus, *texts("user_ids", user_ids))).users
+        return await self._call(_base.get_user_status(user_ids))
 
-    async def subscribe(self, user_ids: Union[str, Iterable[str]]) -> Subscribed:
+    async def subscribe(self, user_ids: UserIds) -> Subscribed:
         """Subscribes to 1 to 100 users: their changes come to status_changes(), on all devices of this user.
 
         Raises as get_user_status does, and OutcomeUnknownError. A user has at most 200 subscriptions; past that the oldest go.
         """
-        result = await self._call(lib.timSubscribeUserStatus, *texts("user_ids", user_ids))
-        return Subscribed(result.users, result.evicted)
+        return await self._call(_base.subscribe(user_ids))
 
-    async def unsubscribe(self, user_ids: Union[str, Iterable[str]]) -> list[UserResult]:
+    async def unsubscribe(self, user_ids: UserIds) -> list[UserResult]:
         """Ends subscriptions to 1 to 100 users. An empty list is a UsageError, not all: see unsubscribe_all."""
-        result = await self._call(lib.timUnsubscribeUserStatus, *texts("user_ids", user_ids))
-        return [UserResult(user.user_id, user.code) for user in result.users]
+        return await self._call(_base.unsubscribe(user_ids))
 
     async def unsubscribe_all(self) -> None:
         """Ends all subscriptions."""
-        await self._call(lib.timUnsubscribeUserStatus, None, 0)
+        await self._call(_base.unsubscribe_all())
 
     async def subscriptions(self) -> list[str]:
         """The users subscribed to, oldest first."""
-        return [user.user_id for user in (await self._call(lib.timGetSubscriptions)).users]
+        return await self._call(_base.subscriptions())
 
     async def friends(self) -> list[str]:
         """The user's friends, as the backend keeps them."""
-        return [user.user_id for user in (await self._call(lib.timGetFriends)).users]
+        return await self._call(_base.friends())
 
     # ---- what the client is told ----
 

@@ -21,18 +21,19 @@ import select
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Callable, Generic, Optional, TypeVar, Union
+from typing import Callable, Generic, Optional, TypeVar
 
-from . import _core
-from ._core import TIM_ERR_SHUTDOWN, Core, Result, Seconds, milliseconds, options_of, succeeded, text, texts
-from ._native import lib
+from . import _base, _core
+from ._base import Call, ClientBase, UserIds
+from ._core import TIM_ERR_SHUTDOWN, Core, Result, Seconds, milliseconds, succeeded
 from ._streams import Mailbox, everything, statuses
 from .errors import ClosedError
-from .values import Event, LoginState, Subscribed, UserResult, UserStatus
+from .values import Event, Subscribed, UserResult, UserStatus
 
 E = TypeVar("E")
+T = TypeVar("T")
 
 #: How long a thread that waits goes without looking, in seconds. It is woken when something came; this is for the case that
 #: Ctrl-C struck the main thread just as it was to wake others.
@@ -202,47 +203,12 @@ def _seconds(timeout: Optional[Seconds]) -> Optional[float]:
     return None if timeout is None else milliseconds(timeout) / 1000
 
 
-class Client:
+class Client(ClientBase):
     """One device of one user. See tim_presence.Client: the same calls, which wait."""
 
-    def __init__(
-        self,
-        server: str,
-        sdk_app_id: int,
-        *,
-        platform: Optional[str] = None,
-        data_dir: Optional[str] = None,
-        queue_max: Optional[int] = None,
-        restore_subscriptions: Optional[bool] = None,
-        login_timeout: Optional[Seconds] = None,
-        request_timeout: Optional[Seconds] = None,
-        disconnected_wait: Optional[Seconds] = None,
-        connect_timeout: Optional[Seconds] = None,
-        logout_timeout: Optional[Seconds] = None,
-        backoff_base: Optional[Seconds] = None,
-        backoff_max: Optional[Seconds] = None,
-        logger: Optional[logging.Logger] = None,
-        **options: object,
-    ) -> None:
-        """Makes a client. The arguments are those of tim_presence.Client."""
-        times = {
-            "login_timeout": login_timeout,
-            "request_timeout": request_timeout,
-            "disconnected_wait": disconnected_wait,
-            "connect_timeout": connect_timeout,
-            "logout_timeout": logout_timeout,
-            "backoff_base": backoff_base,
-            "backoff_max": backoff_max,
-        }
-        values = {
-            "platform": platform,
-            "data_dir": data_dir,
-            "queue_max": queue_max,
-            "restore_subscriptions": restore_subscriptions,
-            **options,
-        }
+    def _open(self, options: Mapping[str, object], logger: Optional[logging.Logger]) -> None:
         self._turn = _Turn()
-        self._core = Core(options_of(server, sdk_app_id, times, values), logger, self._turn.notify)
+        self._core = Core(options, logger, self._turn.notify)
         self._finalizer = weakref.finalize(self, _abandoned, self._core)
         self._finalizer.atexit = False
 
@@ -260,78 +226,57 @@ class Client:
         if not self._core.forked:
             self._turn.wait(self._core, lambda: self._core.closed, None)
 
-    def _call(self, function: Callable[..., int], *arguments: object) -> Result:
+    def _call(self, call: Call[T]) -> T:
         box: list[Result] = []
-        self._core.start(box.append, function, *arguments)
+        self._core.start(box.append, call.function, *call.arguments)
         self._turn.wait(self._core, lambda: bool(box) or self._core.closed, None)
         if not box:
             raise ClosedError(TIM_ERR_SHUTDOWN)
-        return succeeded(box[0])
+        return call.value(succeeded(box[0]))
 
     # ---- session ----
 
     def login(self, user_id: str, user_sig: str) -> None:
         """Logs a user in. See tim_presence.Client.login."""
-        self._call(lib.timLogin, text("user_id", user_id), text("user_sig", user_sig))
+        self._call(_base.login(user_id, user_sig))
 
     def logout(self) -> None:
         """Logs the user out: UNLOGINED, if this was the last device. Raises NotLoggedInError."""
-        self._call(lib.timLogout)
+        self._call(_base.logout())
 
     def renew_user_sig(self, user_sig: str) -> None:
         """Replaces the UserSig before it expires; the connection stays. Raises UserSigError, and the old one stays."""
-        self._call(lib.timRenewUserSig, text("user_sig", user_sig))
-
-    @property
-    def login_state(self) -> LoginState:
-        """Whether somebody is logged in."""
-        return self._core.login_state()
-
-    @property
-    def user_id(self) -> str:
-        """Who is logged in; "" when nobody is, and until a login has succeeded."""
-        return self._core.login_user()
-
-    @property
-    def server_time_ms(self) -> int:
-        """The server's time in milliseconds since 1970-01-01 UTC, as reckoned from the last login; 0 before the first."""
-        return self._core.server_time_ms()
-
-    def notify_network_changed(self) -> None:
-        """Tells the client that the network changed or came back: if it waits to reconnect, it tries at once."""
-        self._core.notify_network_changed()
+        self._call(_base.renew_user_sig(user_sig))
 
     # ---- user status ----
 
     def set_self_status(self, custom_status: str) -> None:
         """Sets the user's custom status, at most 100 bytes of UTF-8; "" clears it. Cleared by itself when not ONLINE."""
-        self._call(lib.timSetSelfStatus, text("custom_status", custom_status))
+        self._call(_base.set_self_status(custom_status))
 
-    def get_user_status(self, user_ids: Union[str, Iterable[str]]) -> list[UserStatus]:
+    def get_user_status(self, user_ids: UserIds) -> list[UserStatus]:
         """Asks for 1 to 500 users. See tim_presence.Client.get_user_status."""
-        return self._call(lib.timGetUserStatus, *texts("user_ids", user_ids)).users
+        return self._call(_base.get_user_status(user_ids))
 
-    def subscribe(self, user_ids: Union[str, Iterable[str]]) -> Subscribed:
+    def subscribe(self, user_ids: UserIds) -> Subscribed:
         """Subscribes to 1 to 100 users. See tim_presence.Client.subscribe."""
-        result = self._call(lib.timSubscribeUserStatus, *texts("user_ids", user_ids))
-        return Subscribed(result.users, result.evicted)
+        return self._call(_base.subscribe(user_ids))
 
-    def unsubscribe(self, user_ids: Union[str, Iterable[str]]) -> list[UserResult]:
+    def unsubscribe(self, user_ids: UserIds) -> list[UserResult]:
         """Ends subscriptions to 1 to 100 users. An empty list is a UsageError, not all: see unsubscribe_all."""
-        result = self._call(lib.timUnsubscribeUserStatus, *texts("user_ids", user_ids))
-        return [UserResult(user.user_id, user.code) for user in result.users]
+        return self._call(_base.unsubscribe(user_ids))
 
     def unsubscribe_all(self) -> None:
         """Ends all subscriptions."""
-        self._call(lib.timUnsubscribeUserStatus, None, 0)
+        self._call(_base.unsubscribe_all())
 
     def subscriptions(self) -> list[str]:
         """The users subscribed to, oldest first."""
-        return [user.user_id for user in self._call(lib.timGetSubscriptions).users]
+        return self._call(_base.subscriptions())
 
     def friends(self) -> list[str]:
         """The user's friends, as the backend keeps them."""
-        return [user.user_id for user in self._call(lib.timGetFriends).users]
+        return self._call(_base.friends())
 
     # ---- what the client is told ----
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{Scenario, ask_each, micros, per, percentile_ms, settle};
+use super::{Measurement, Scenario, micros, per, percentile_ms, settle, subscribe_each};
 use crate::crowd::Crowd;
 use crate::dialect::{Dialect, Event, Need, Status};
 use crate::progress::{Patience, Progress};
@@ -88,7 +88,7 @@ impl Scenario for Celebrity {
 
         progress.show("measuring", 0, 0);
         let over = AtomicBool::new(false);
-        let cpu_before = server.tree.cpu_time()?;
+        let measurement = Measurement::begin(server)?;
         let (told, notices) = std::thread::scope(|scope| {
             let bystander = std::thread::Builder::new()
                 .name("bystander".into())
@@ -103,7 +103,7 @@ impl Scenario for Celebrity {
                 .unwrap_or_else(|_| Err(io::Error::other("the bystander's thread panicked")));
             Ok::<_, io::Error>((told?, notices?))
         })?;
-        let cpu = server.tree.cpu_time()?.saturating_sub(cpu_before);
+        let (_, cpu) = measurement.end()?;
 
         let (mut alone, mut beside) = (Vec::new(), Vec::new());
         for notice in &notices {
@@ -179,14 +179,7 @@ fn join_watching(
 ) -> io::Result<()> {
     crowd.join(watched..watched + 1, progress)?;
     crowd.join(watchers, progress)?;
-    ask_each(
-        crowd,
-        1..crowd.len(),
-        progress,
-        "subscribing",
-        |_, dialect, session, out| dialect.subscribe(session, &[watched], out),
-        |_, _| (),
-    )?;
+    subscribe_each(crowd, 1..crowd.len(), progress, |_| vec![watched])?;
     settle(crowd, progress)
 }
 

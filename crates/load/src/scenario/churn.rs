@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{Scenario, ask_each, mebibytes, micros, per, percentile_ms, settle, some};
+use super::{Measurement, Scenario, mebibytes, micros, per, percentile_ms, settle, some, subscribe_each};
 use crate::crowd::Crowd;
 use crate::dialect::{Dialect, Event, Need};
 use crate::progress::{Patience, Progress};
@@ -79,14 +79,9 @@ impl Scenario for Churn {
     ) -> io::Result<Vec<Figure>> {
         let mut crowd = Crowd::new(dialect, server.address)?;
         crowd.join(0..self.connections as u32, progress)?;
-        ask_each(
-            &mut crowd,
-            0..self.connections,
-            progress,
-            "filling the lists",
-            |number, dialect, session, out| dialect.subscribe(session, &self.users(number, 0), out),
-            |_, _| (),
-        )?;
+        subscribe_each(&mut crowd, 0..self.connections, progress, |number| {
+            self.users(number, 0)
+        })?;
         settle(&mut crowd, progress)?;
 
         progress.show("measuring", 0, 0);
@@ -94,8 +89,8 @@ impl Scenario for Churn {
         let mut latencies = Vec::new();
         let mut ready: Vec<usize> = (0..self.connections).collect();
         let mut patience = Patience::new("an answer");
-        let (cpu_before, begin) = (server.tree.cpu_time()?, Instant::now());
-        while begin.elapsed() < self.measured {
+        let measurement = Measurement::begin(server)?;
+        while measurement.begin.elapsed() < self.measured {
             for number in ready.drain(..) {
                 self.call(&mut crowd, number, &mut calls[number])?;
             }
@@ -111,10 +106,7 @@ impl Scenario for Churn {
             })?;
             patience.saw(seen)?;
         }
-        let (elapsed, cpu) = (
-            begin.elapsed(),
-            server.tree.cpu_time()?.saturating_sub(cpu_before),
-        );
+        let (elapsed, cpu) = measurement.end()?;
         let count = some(latencies.len() as u64, "answer")?;
         latencies.sort_unstable();
         Ok(vec![

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{Scenario, ask_each, mebibytes, micros, per, percentile_ms, settle, some};
+use super::{Measurement, Scenario, mebibytes, micros, per, percentile_ms, settle, some, subscribe_each};
 use crate::crowd::Crowd;
 use crate::dialect::{Dialect, Event, Need, Status};
 use crate::progress::{Patience, Progress};
@@ -98,16 +98,9 @@ impl Scenario for FanOut {
         let publishers = self.publishers;
         crowd.join(0..(publishers + self.watching()) as u32, progress)?;
         let watchers = publishers..crowd.len();
-        ask_each(
-            &mut crowd,
-            watchers,
-            progress,
-            "subscribing",
-            |number, dialect, session, out| {
-                dialect.subscribe(session, &self.watched_by(number - publishers), out)
-            },
-            |_, _| (),
-        )?;
+        subscribe_each(&mut crowd, watchers, progress, |number| {
+            self.watched_by(number - publishers)
+        })?;
         settle(&mut crowd, progress)?;
 
         progress.show("measuring", 0, 0);
@@ -115,14 +108,11 @@ impl Scenario for FanOut {
         let warm_up = self.measured.min(WARM_UP_MAX);
         flow.pump(&mut crowd, Instant::now() + warm_up)?;
         let calls_before = server.counts()?;
-        let (cpu_before, counted_before, begin) = (server.tree.cpu_time()?, flow.delivered, Instant::now());
-        let merged_before = flow.merged;
+        let (counted_before, merged_before) = (flow.delivered, flow.merged);
+        let measurement = Measurement::begin(server)?;
         flow.latencies.clear();
-        flow.pump(&mut crowd, begin + self.measured)?;
-        let (elapsed, cpu) = (
-            begin.elapsed(),
-            server.tree.cpu_time()?.saturating_sub(cpu_before),
-        );
+        flow.pump(&mut crowd, measurement.begin + self.measured)?;
+        let (elapsed, cpu) = measurement.end()?;
         let calls = server.counts()?;
         let deliveries = some(flow.delivered - counted_before, "delivery")?;
         let merged = flow.merged - merged_before;

@@ -3,12 +3,12 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::circle::Circle;
-use super::{Scenario, ask_each, per, settle};
+use super::{Measurement, Scenario, ask_each, per, settle, subscribe_each};
 use crate::crowd::Crowd;
 use crate::dialect::{Dialect, Event, Need};
 use crate::progress::{Patience, Progress};
@@ -69,28 +69,19 @@ impl Scenario for Idle {
         settle(&mut crowd, progress)?;
         let before = server.tree.resident_bytes()?;
         crowd.join(first as u32..self.connections as u32, progress)?;
-        let everyone = 0..self.connections;
-        ask_each(
-            &mut crowd,
-            everyone.clone(),
-            progress,
-            "subscribing",
-            |number, dialect, session, out| {
-                let users: Vec<u32> = self.circle().watched_by(number).collect();
-                dialect.subscribe(session, &users, out)
-            },
-            |_, _| (),
-        )?;
+        subscribe_each(&mut crowd, 0..self.connections, progress, |number| {
+            self.circle().watched_by(number).collect()
+        })?;
         settle(&mut crowd, progress)?;
         self.burst(&mut crowd, progress)?;
         settle(&mut crowd, progress)?;
 
         progress.show("watching it idle", 0, 0);
-        let (cpu_before, begin) = (server.tree.cpu_time()?, Instant::now());
-        while let Some(left) = self.measured.checked_sub(begin.elapsed()) {
+        let measurement = Measurement::begin(server)?;
+        while let Some(left) = self.measured.checked_sub(measurement.begin.elapsed()) {
             crowd.turn(left, |_, _| ())?;
         }
-        let idle_cpu = server.tree.cpu_time()?.saturating_sub(cpu_before);
+        let (_, idle_cpu) = measurement.end()?;
         let after = server.tree.resident_bytes()?;
         let counted = (self.connections - first).max(1) as f64;
         Ok(vec![

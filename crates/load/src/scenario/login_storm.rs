@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::circle::{Circle, Heard};
-use super::{Scenario, mebibytes, micros, per, percentile_ms};
+use super::{Measurement, Scenario, mebibytes, micros, per, percentile_ms};
 use crate::crowd::Crowd;
 use crate::dialect::{Dialect, Event, Need};
 use crate::progress::{Patience, Progress};
@@ -70,7 +70,7 @@ impl Scenario for LoginStorm {
         progress.show("signing", self.connections, self.connections);
         (0..self.connections as u32).for_each(|user| crowd.prepare(user));
         let mut patience = Patience::new("a login or a status");
-        let (cpu_before, begin) = (server.tree.cpu_time()?, Instant::now());
+        let measurement = Measurement::begin(server)?;
         let mut logged_in_after = Duration::ZERO;
         while !storm.is_over() {
             let mut opened = 0;
@@ -92,7 +92,7 @@ impl Scenario for LoginStorm {
                 patience.saw(seen)?;
             }
             if storm.logged_in > logged_in_before && storm.logged_in == self.connections {
-                logged_in_after = begin.elapsed();
+                logged_in_after = measurement.begin.elapsed();
             }
             for number in std::mem::take(&mut storm.fresh) {
                 if self.subscriptions > 0 {
@@ -109,10 +109,7 @@ impl Scenario for LoginStorm {
             }
             progress.show("logging in", storm.logged_in, self.connections);
         }
-        let (elapsed, cpu) = (
-            begin.elapsed(),
-            server.tree.cpu_time()?.saturating_sub(cpu_before),
-        );
+        let (elapsed, cpu) = measurement.end()?;
         let peak = server.tree.peak_bytes()?;
         storm.latencies.sort_unstable();
         Ok(vec![

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{Scenario, ask_each, mebibytes, micros, per, percentile_ms, settle};
+use super::{Measurement, Scenario, mebibytes, micros, per, percentile_ms, settle, subscribe_each};
 use crate::crowd::Crowd;
 use crate::dialect::{Dialect, Event, Need};
 use crate::progress::{Patience, Progress};
@@ -70,23 +70,15 @@ impl Scenario for LossStorm {
         let mut crowd = Crowd::new(dialect, server.address)?;
         crowd.join(0..2 * self.lost as u32, progress)?;
         let watchers = self.lost..crowd.len();
-        ask_each(
-            &mut crowd,
-            watchers,
-            progress,
-            "subscribing",
-            |number, dialect, session, out| {
-                let users: Vec<u32> = self.watched_by(number - self.lost).collect();
-                dialect.subscribe(session, &users, out)
-            },
-            |_, _| (),
-        )?;
+        subscribe_each(&mut crowd, watchers, progress, |number| {
+            self.watched_by(number - self.lost).collect()
+        })?;
         settle(&mut crowd, progress)?;
 
         let mut aftermath = Aftermath::new(self);
         progress.show("resetting connections", self.lost, self.lost);
-        let cpu_before = server.tree.cpu_time()?;
-        let begin = Instant::now();
+        let measurement = Measurement::begin(server)?;
+        let begin = measurement.begin;
         for number in 0..self.lost {
             crowd.reset(number)?;
         }
@@ -100,10 +92,7 @@ impl Scenario for LossStorm {
             })?;
             patience.saw(seen)?;
         }
-        let (elapsed, cpu) = (
-            begin.elapsed(),
-            server.tree.cpu_time()?.saturating_sub(cpu_before),
-        );
+        let (elapsed, cpu) = measurement.end()?;
         let peak = server.tree.peak_bytes()?;
         let listen_until = Instant::now() + AFTERMATH;
         while let Some(left) = listen_until.checked_duration_since(Instant::now()) {

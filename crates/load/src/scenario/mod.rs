@@ -1,13 +1,13 @@
 //! What the load does to a server. Each scenario checks what it counts: expected is delivered, once, in order.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::crowd::Crowd;
 use crate::dialect::{Dialect, Event, Need, Session};
 use crate::progress::{Patience, Progress};
 use crate::report::Figure;
-use crate::served::{Relations, ServerProcess};
+use crate::served::{ProcessTree, Relations, ServerProcess};
 
 pub mod celebrity;
 pub mod churn;
@@ -91,6 +91,23 @@ fn ask_each(
     }
 }
 
+/// Lets each of these connections subscribe to the users that are its own, and waits until all have.
+fn subscribe_each(
+    crowd: &mut Crowd<'_>,
+    numbers: std::ops::Range<usize>,
+    progress: &Progress,
+    users_of: impl Fn(usize) -> Vec<u32>,
+) -> io::Result<()> {
+    ask_each(
+        crowd,
+        numbers,
+        progress,
+        "subscribing",
+        |number, dialect, session, out| dialect.subscribe(session, &users_of(number), out),
+        |_, _| (),
+    )
+}
+
 /// Answers that may be outstanding while a scenario is set up.
 const UNANSWERED_MAX: usize = 2_000;
 
@@ -100,7 +117,7 @@ const TURN_EVERY: usize = 16;
 /// Waits until nothing has come for a moment: what a server still does for the set-up is no part of what is measured.
 fn settle(crowd: &mut Crowd<'_>, progress: &Progress) -> io::Result<()> {
     progress.show("waiting for quiet", 0, 0);
-    let begin = std::time::Instant::now();
+    let begin = Instant::now();
     while crowd.turn(QUIET, |_, _| ())? > 0 {
         if begin.elapsed() > SETTLE_LIMIT {
             return Err(io::Error::other("the server does not come to rest"));
@@ -112,6 +129,29 @@ fn settle(crowd: &mut Crowd<'_>, progress: &Progress) -> io::Result<()> {
 const QUIET: Duration = Duration::from_millis(300);
 
 const SETTLE_LIMIT: Duration = Duration::from_secs(120);
+
+/// A measurement under way: since when, and what the server had used up by then.
+struct Measurement<'a> {
+    tree: &'a ProcessTree,
+    cpu_before: Duration,
+    begin: Instant,
+}
+
+impl<'a> Measurement<'a> {
+    fn begin(server: &'a ServerProcess) -> io::Result<Measurement<'a>> {
+        Ok(Measurement {
+            tree: &server.tree,
+            cpu_before: server.tree.cpu_time()?,
+            begin: Instant::now(),
+        })
+    }
+
+    /// How long it took, and the server's processor time in it.
+    fn end(self) -> io::Result<(Duration, Duration)> {
+        let elapsed = self.begin.elapsed();
+        Ok((elapsed, self.tree.cpu_time()?.saturating_sub(self.cpu_before)))
+    }
+}
 
 /// The value below which this share of the sorted times lies, in milliseconds.
 fn percentile_ms(sorted_micros: &[u32], share: f64) -> f64 {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{Scenario, ask_each, mebibytes, micros, per, percentile_ms, settle, some};
+use super::{Measurement, Scenario, ask_each, mebibytes, micros, per, percentile_ms, settle, some};
 use crate::crowd::Crowd;
 use crate::dialect::{Dialect, Event, Need};
 use crate::progress::{Patience, Progress};
@@ -94,12 +94,9 @@ impl Scenario for Query {
 
         progress.show("measuring", 0, 0);
         let mut asking = Asking::new(self);
-        let (cpu_before, begin) = (server.tree.cpu_time()?, Instant::now());
-        asking.pump(&mut crowd, begin + self.measured)?;
-        let (elapsed, cpu) = (
-            begin.elapsed(),
-            server.tree.cpu_time()?.saturating_sub(cpu_before),
-        );
+        let measurement = Measurement::begin(server)?;
+        asking.pump(&mut crowd, measurement.begin + self.measured)?;
+        let (elapsed, cpu) = measurement.end()?;
         let (queries, changes) = (some(asking.latencies.len() as u64, "answer")?, asking.changes);
         asking.latencies.sort_unstable();
         Ok(vec![

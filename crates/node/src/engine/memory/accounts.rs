@@ -1,11 +1,10 @@
-//! Accounts as a backend sees them: described, listed a part at a time, counted; and friend lists edited (R9.1).
+//! Accounts as a backend sees them: described, listed a part at a time, counted.
 
 use presence::ids::{AppId, UserId, UserKey};
 use presence::status::Status;
-use presence::time::Now;
 
 use super::{MemoryEngine, Record};
-use crate::engine::{Account, AccountFilter, AccountPage, Answer, FriendsEdited, Tag};
+use crate::engine::{Account, AccountFilter, AccountPage};
 
 /// Records looked at for one part of a list: about 0.1 ms, so that listing a million accounts delays nobody.
 const RECORDS_AT_ONCE: u32 = 500;
@@ -60,49 +59,6 @@ impl MemoryEngine {
             place += 1;
         }
         AccountPage { accounts, next: None }
-    }
-
-    /// R9.1.
-    pub(super) fn edit_friends(
-        &mut self,
-        owner: UserKey,
-        add: &[UserId],
-        remove: &[UserId],
-        friends_max: usize,
-        at: Now,
-        tag: Option<Tag>,
-    ) {
-        let Some(record) = self.records.of(&owner) else {
-            self.answer(tag, Answer::FriendsEdited(None));
-            return;
-        };
-        let mut edited = FriendsEdited::default();
-        let mut friends = record.friends.to_vec();
-        friends.retain(|friend| {
-            let goes = remove.contains(friend) && !add.contains(friend);
-            if goes {
-                edited.removed.push(*friend);
-            }
-            !goes
-        });
-        let mut known: std::collections::HashSet<UserId> = friends.iter().copied().collect();
-        for friend in add {
-            if *friend == owner.user || remove.contains(friend) || known.contains(friend) {
-                continue;
-            }
-            if friends.len() >= friends_max {
-                edited.no_room.push(*friend);
-                continue;
-            }
-            known.insert(*friend);
-            friends.push(*friend);
-            edited.added.push(*friend);
-        }
-        let changed = !(edited.added.is_empty() && edited.removed.is_empty());
-        self.answer(tag, Answer::FriendsEdited(Some(edited)));
-        if changed {
-            self.set_friends(owner, friends, at, None);
-        }
     }
 }
 

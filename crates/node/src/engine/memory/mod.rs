@@ -4,24 +4,25 @@
 
 mod accounts;
 mod asking;
+mod deletion;
+mod friends;
 mod keeping;
+mod sessions;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::task::{Context as TaskContext, Poll};
 
-use presence::ids::{AppId, ConnectionId, Platform, UserId, UserKey};
+use presence::ids::{AppId, UserId, UserKey};
 use presence::settings::AppSettings;
 use presence::status::{Presence, Status, Version};
 use presence::subscriptions::{ListChange, SubscriptionList};
 use presence::time::{Mono, Now, Wall};
-use presence::user::{Context, Ended, Login, LoginRefusal, Mark, User};
+use presence::user::{Context, Mark, User};
 
 use self::asking::{Asking, Gather};
 use self::keeping::{Keeping, Parts};
 use super::mesh::Mesh;
-use super::{
-    Answer, Command, Departure, Engine, Happening, LoggedIn, Output, Sight, Snapshot, StatusCounts, Tag,
-};
+use super::{Answer, Command, Engine, Happening, Output, Sight, Snapshot, StatusCounts, Tag};
 use crate::keyed::{Keyed, KeyedSlab};
 use crate::slab::{Id, Slab};
 
@@ -240,23 +241,6 @@ impl MemoryEngine {
         Some(presence)
     }
 
-    /// R1.2: an account exists from its first successful login; a refused one makes none, in particular not one that was
-    /// deleted and whose devices return with revoked UserSigs (R1.5).
-    fn unmake(&mut self, key: UserKey, at: Now) {
-        let Some(id) = self.records.id_of(&key) else {
-            return;
-        };
-        let Some(record) = self.records.remove(id) else {
-            return;
-        };
-        self.timers.remove(&(record.deadline, key));
-        self.count_status(key.app, Some(record.user.presence().status), None);
-        self.marks.insert(key, record.user.mark());
-        if let Some(keeping) = &mut self.keeping {
-            keeping.removed(&record, id.place(), at.mono);
-        }
-    }
-
     /// Something of a record changed that is kept.
     fn mark(&mut self, id: Id, parts: Parts, at: Now) {
         if let Some(keeping) = &mut self.keeping
@@ -337,13 +321,6 @@ impl MemoryEngine {
         true
     }
 
-    /// Sessions in grace and lost ones have nobody to be told.
-    fn end_all(&mut self, user: UserKey, ended: Vec<Ended>) {
-        let connected = ended.into_iter().filter(|ended| ended.connection.is_some());
-        self.outputs
-            .extend(connected.map(|ended| Output::Ended { user, ended }));
-    }
-
     /// A change goes to its home, and once to each other loop that is interested.
     fn tell(&mut self, user: UserKey, presence: Presence) {
         let mut others = self.interest.get(&user).copied().unwrap_or(0);
@@ -354,22 +331,6 @@ impl MemoryEngine {
             self.mesh.send(to, Message::Change { user, presence });
         }
         self.outputs.push_back(Output::Change { user, presence });
-    }
-
-    /// R10.1.
-    fn happened(
-        &mut self,
-        user: UserKey,
-        platform: Platform,
-        connection: Option<ConnectionId>,
-        what: Happening,
-    ) {
-        self.outputs.push_back(Output::Happened {
-            user,
-            platform,
-            connection,
-            what,
-        });
     }
 
     /// A step of a subscription list, answered.
@@ -401,176 +362,6 @@ impl MemoryEngine {
         );
         if !found {
             self.answer(tag, Answer::Stale);
-        }
-    }
-
-    /// `Done`, unless a kick revoked a UserSig made at that second (R8.7).
-    fn unless_revoked(&self, user: &UserKey, signed_at_s: i64) -> Answer {
-        let revoked = match self.records.of(user) {
-            Some(record) => record.user.is_revoked(signed_at_s),
-            // R1.5: a deletion revokes, too. An administrator need not be an account.
-            None => {
-                let mark = self.marks.get(user);
-                mark.is_some_and(|mark| mark.is_revoked(signed_at_s))
-            }
-        };
-        if revoked {
-            Answer::LoginRefused(LoginRefusal::Revoked)
-        } else {
-            Answer::Done
-        }
-    }
-
-    /// R8.8.
-    fn log_out_late(&mut self, key: UserKey, login: &Login, at: Now, tag: Option<Tag>) {
-        let mut known = false;
-        let found = self.step(
-            key,
-            at,
-            true,
-            |record, context| match record.user.log_out_late(login, context) {
-                Ok(left) => {
-                    known = left.was_known;
-                    ((Answer::Done, left.ended), left.changed)
-                }
-                Err(refusal) => ((Answer::LoginRefused(refusal), Vec::new()), false),
-            },
-            |engine, (answer, ended)| {
-                engine.answer(tag, answer);
-                engine.end_all(key, ended);
-            },
-        );
-        if !found {
-            self.answer(tag, self.unless_revoked(&key, login.signed_at_s));
-        }
-        if known {
-            let connection = Some(login.connection);
-            self.happened(key, login.device.platform, connection, Happening::LoggedOut);
-        }
-    }
-
-    /// Ends all sessions of a user (R8.7).
-    fn kick(&mut self, key: UserKey, at: Now, tag: Option<Tag>) {
-        let live: Vec<(Platform, Option<ConnectionId>)> = self
-            .records
-            .of(&key)
-            .map(|record| record.user.live_devices().collect())
-            .unwrap_or_default();
-        let found = self.step(
-            key,
-            at,
-            true,
-            |record, context| record.user.kick(context),
-            |engine, ended| {
-                engine.answer(tag, Answer::Done);
-                engine.end_all(key, ended);
-            },
-        );
-        if !found {
-            self.answer(tag, Answer::Done);
-        }
-        for (platform, connection) in live {
-            self.happened(key, platform, connection, Happening::LoggedOut);
-        }
-    }
-
-    /// R1.5: the account goes; what was told of it stays known, so that a later one of its name is newer.
-    fn delete(&mut self, key: UserKey, at: Now, tag: Option<Tag>) {
-        self.kick(key, at, tag);
-        if self.records.of(&key).is_none() {
-            return;
-        }
-        self.unmake(key, at);
-        for shard in (0..self.shards).filter(|shard| *shard != self.index) {
-            self.mesh.send(shard, Message::Deleted { user: key });
-        }
-        self.forget_subscriptions_to(key, at);
-    }
-
-    /// R1.5: the subscriptions to a deleted account, and those that are about to be made. Rare, so there is no index of
-    /// them.
-    fn forget_subscriptions_to(&mut self, deleted: UserKey, at: Now) {
-        self.forget_gathered(&deleted);
-        let mut owners: Vec<UserKey> = self
-            .records
-            .iter()
-            .filter(|(_, record)| record.key.app == deleted.app && record.list.contains(&deleted.user))
-            .map(|(_, record)| record.key)
-            .collect();
-        // In an order that does not depend on who came when.
-        owners.sort_unstable();
-        for user in owners {
-            self.step(
-                user,
-                at,
-                false,
-                |record, context| {
-                    let change = record.list.unsubscribe(&[deleted.user]);
-                    record.list.lift(context.floor.0);
-                    ((change, record.list.generation()), false)
-                },
-                |engine, (change, generation)| {
-                    engine.outputs.push_back(Output::ListChanged {
-                        user,
-                        change,
-                        generation,
-                    });
-                },
-            );
-        }
-    }
-
-    fn set_friends(&mut self, owner: UserKey, friends: Vec<UserId>, at: Now, tag: Option<Tag>) {
-        self.answer(tag, Answer::Done);
-        self.register(owner, at);
-        let Some(id) = self.records.id_of(&owner) else {
-            return;
-        };
-        if let Some(record) = self.records.get_mut(id) {
-            record.friends = friends.clone().into_boxed_slice();
-        }
-        self.mark(id, Parts::FRIENDS, at);
-        let registers = self
-            .apps
-            .get(&owner.app)
-            .is_some_and(|settings| settings.auto_register_on_mention);
-        if registers {
-            let mut by_home: Vec<Vec<UserId>> = vec![Vec::new(); self.shards];
-            for friend in &friends {
-                by_home[home_of(
-                    &UserKey {
-                        app: owner.app,
-                        user: *friend,
-                    },
-                    self.shards,
-                )]
-                .push(*friend);
-            }
-            for (home, users) in by_home
-                .into_iter()
-                .enumerate()
-                .filter(|(_, users)| !users.is_empty())
-            {
-                if home == self.index {
-                    self.befriended(owner.app, users, at);
-                } else {
-                    self.mesh.send(
-                        home,
-                        Message::Befriended {
-                            app: owner.app,
-                            users,
-                        },
-                    );
-                }
-            }
-        }
-        self.outputs
-            .push_back(Output::FriendsChanged { user: owner, friends });
-    }
-
-    fn befriended(&mut self, app: AppId, users: Vec<UserId>, at: Now) {
-        for user in users {
-            self.register(UserKey { app, user }, at);
         }
     }
 
@@ -612,114 +403,20 @@ impl Engine for MemoryEngine {
             self.advance(at);
         }
         match command {
-            Command::LogIn { user, login } => {
-                // Not told on its own: the login itself is a change.
-                let is_new = self.make(user, at).is_some();
-                let (platform, connection) = (login.device.platform, login.connection);
-                let mut kicked = None;
-                let lift = self.lift;
-                let found = self.step(
-                    user,
-                    at,
-                    true,
-                    |record, context| match record.user.log_in(login, context) {
-                        Ok(done) => {
-                            kicked = Some(done.kicked);
-                            let answer = LoggedIn {
-                                session: done.session,
-                                presence: shown(record.user.presence(), lift),
-                                kept_version: record.user.presence().version,
-                                generation: record.list.generation(),
-                                restorable: record.list.is_restorable(),
-                                subscriptions: record.list.ids().collect(),
-                            };
-                            ((Answer::LoggedIn(Box::new(answer)), done.ended), done.changed)
-                        }
-                        Err(refusal) => ((Answer::LoginRefused(refusal), Vec::new()), false),
-                    },
-                    |engine, (answer, ended)| {
-                        if is_new && matches!(answer, Answer::LoginRefused(_)) {
-                            engine.unmake(user, at);
-                        }
-                        engine.answer(tag, answer);
-                        engine.end_all(user, ended);
-                    },
-                );
-                if !found {
-                    self.answer(tag, Answer::Unavailable);
-                }
-                if let Some(kicked) = kicked {
-                    self.happened(user, platform, Some(connection), Happening::LoggedIn { kicked });
-                }
-            }
+            Command::LogIn { user, login } => self.log_in(user, login, at, tag),
             Command::Leave {
                 user,
                 session,
                 connection,
                 how,
-            } => {
-                let mut gone = None;
-                let found = self.step(
-                    user,
-                    at,
-                    true,
-                    |record, context| {
-                        let user = &mut record.user;
-                        let platform = user.platform_of(session, connection);
-                        let (changed, what) = match how {
-                            Departure::LogOut => {
-                                (user.log_out(session, connection, context), Happening::LoggedOut)
-                            }
-                            Departure::Lost(loss) => (
-                                user.lose(session, connection, loss, context),
-                                Happening::Lost(loss),
-                            ),
-                        };
-                        // In grace it may come back as if nothing had happened.
-                        gone = platform
-                            .filter(|_| !user.is_in_grace(session))
-                            .map(|platform| (platform, what));
-                        ((), changed)
-                    },
-                    |engine, ()| engine.answer(tag, Answer::Done),
-                );
-                if !found {
-                    self.answer(tag, Answer::Done);
-                }
-                if let Some((platform, what)) = gone {
-                    self.happened(user, platform, Some(connection), what);
-                }
-            }
+            } => self.leave(user, session, connection, how, at, tag),
             Command::LogOutLate { user, login } => self.log_out_late(user, &login, at, tag),
             Command::SetCustom {
                 user,
                 session,
                 connection,
                 custom,
-            } => {
-                let mut set = None;
-                let found = self.step(
-                    user,
-                    at,
-                    false,
-                    |record, context| {
-                        let Some(platform) = record.user.platform_of(session, connection) else {
-                            return (Answer::Stale, false);
-                        };
-                        let text = custom.clone();
-                        let changed = record.user.set_custom_status(custom, context);
-                        set = changed.then_some((platform, text));
-                        (Answer::Done, changed)
-                    },
-                    |engine, answer| engine.answer(tag, answer),
-                );
-                if !found {
-                    self.answer(tag, Answer::Stale);
-                }
-                if let Some((platform, text)) = set {
-                    self.happened(user, platform, Some(connection), Happening::CustomStatus(text));
-                }
-            }
+            } => self.set_custom(user, session, connection, custom, at, tag),
             Command::CheckRevoked { user, signed_at_s } => {
                 self.answer(tag, self.unless_revoked(&user, signed_at_s));
             }

@@ -1,33 +1,15 @@
 #!/bin/sh
 # One check of the Python package:  check.sh VENV LIBRARY CHECK [ARGUMENT...]
-# VENV is made when it is not there, with the packages of requirements-dev.txt. Exit code 77 where that cannot be had: the check is
-# skipped. Where CI=true nothing is skipped. Checks: venv, tests, types, oldest, first, run, wheel, consumer.
+# VENV is made when it is not there, with the packages of requirements-dev.txt; skipped where that cannot be had.
+# Checks: venv, tests, types, oldest, first, run, wheel, consumer.
 set -eu
 venv=$1 library=$2 check=$3
 shift 3
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 
-skip() {
-    echo "skipped: $1"
-    [ "${CI:-}" != true ] || exit 1
-    exit 77
-}
-
-# The environment, made once and whole or not at all.
-made() {
-    python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null || skip 'there is no python3 of 3.9 or newer'
-    cmp -s "$here/requirements-dev.txt" "$venv/made-from" && return
-    rm -rf "$venv"
-    python3 -m venv "$venv" || skip 'Python cannot make a venv (Debian: python3-venv)'
-    "$venv/bin/pip" install -q --disable-pip-version-check -r "$here/requirements-dev.txt" || skip 'PyPI cannot be reached'
-    cp "$here/requirements-dev.txt" "$venv/made-from"
-}
-mkdir -p "$(dirname "$venv")"
-exec 9>"$venv.lock"
-flock 9
-made
-exec 9>&-
+. "$root/tests/venv.sh"
+venv "$venv" "$here/requirements-dev.txt" 9
 
 TIM_PRESENCE_LIBRARY=$library PYTHONPATH=$here/src PYTHONDONTWRITEBYTECODE=1
 export TIM_PRESENCE_LIBRARY PYTHONPATH PYTHONDONTWRITEBYTECODE

@@ -18,6 +18,7 @@
 //! - [`world`]: what a client asks of the outside: connections, a clock, randomness.
 #![forbid(unsafe_code)]
 
+mod address;
 mod api;
 mod by_user;
 mod client;

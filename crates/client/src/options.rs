@@ -29,6 +29,8 @@ use presence_protocol::errors::code;
 use presence_protocol::nearest::nearest;
 use serde_json::{Map, Value};
 
+pub use crate::address::Proxy;
+use crate::address::Server;
 use crate::api::CallError;
 
 /// Where callbacks run.
@@ -42,34 +44,8 @@ pub enum DeliveryMode {
     Poll,
 }
 
-/// The port of a `tim://` address without one.
-pub const DEFAULT_PORT: u16 = 7788;
-
-/// The port of a `tims://` address without one.
-pub const DEFAULT_PORT_TLS: u16 = 7790;
-
 /// A public key to trust: the SHA-256 of its SubjectPublicKeyInfo.
 pub type Pin = [u8; 32];
-
-/// An HTTP proxy. Its `Debug` does not show the password.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Proxy {
-    /// A name or an address.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// `user:password`, as it is sent.
-    pub user_and_password: Option<String>,
-}
-
-impl std::fmt::Debug for Proxy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Proxy")
-            .field("host", &self.host)
-            .field("port", &self.port)
-            .finish_non_exhaustive()
-    }
-}
 
 /// Bytes a platform's name may have.
 const PLATFORM_BYTES_MAX: usize = 32;
@@ -194,7 +170,7 @@ pub const TABLE: &[OptionKey] = &[
     OptionKey {
         name: "http_proxy",
         kind: OptionKind::Proxy,
-        set: |options, value| options.http_proxy = value.as_str().and_then(parse_proxy),
+        set: |options, value| options.http_proxy = value.as_str().and_then(Proxy::parse),
     },
     OptionKey {
         name: "sdk_app_id",
@@ -325,7 +301,13 @@ impl Options {
             websocket_path,
             host,
             port,
-        } = parse_server(server)?;
+        } = Server::parse(server).ok_or_else(|| {
+            invalid(format!(
+                "option \"server\" is \"{}\" and must be \"tim://host[:port]\", with tims, tim+ws or tims+ws instead of tim for \
+                 TLS, WebSocket or both",
+                shown(server)
+            ))
+        })?;
         Ok(Options {
             host,
             port,
@@ -403,7 +385,7 @@ impl OptionKey {
                     "option \"{name}\" is not \"sha256//\" and a SHA-256 in base64"
                 )));
             }
-            OptionKind::Proxy if parse_proxy(text()?).is_some() => {}
+            OptionKind::Proxy if Proxy::parse(text()?).is_some() => {}
             // Not what was given: it may hold a password.
             OptionKind::Proxy => {
                 return Err(invalid(format!(
@@ -436,77 +418,6 @@ fn set_delivery(options: &mut Options, value: &Value) {
     }
 }
 
-/// What an address says.
-#[derive(Debug, PartialEq, Eq)]
-struct Server {
-    tls: bool,
-    websocket_path: Option<String>,
-    host: String,
-    port: u16,
-}
-
-fn parse_server(server: &str) -> Result<Server, CallError> {
-    let malformed = || {
-        invalid(format!(
-            "option \"server\" is \"{}\" and must be \"tim://host[:port]\", with tims, tim+ws or tims+ws instead of tim for \
-             TLS, WebSocket or both",
-            shown(server)
-        ))
-    };
-    let (scheme, rest) = server.split_once("://").ok_or_else(malformed)?;
-    let (tls, websocket) = match scheme {
-        "tim" => (false, false),
-        "tims" => (true, false),
-        "tim+ws" => (false, true),
-        "tims+ws" => (true, true),
-        _ => return Err(malformed()),
-    };
-    let (rest, path) = match rest.split_once('/') {
-        Some((rest, path)) => (rest, path),
-        None => (rest, ""),
-    };
-    let is_sound = path.chars().all(|c| c.is_ascii_graphic() && c != '#');
-    if !(is_sound && (websocket || path.is_empty())) {
-        return Err(malformed());
-    }
-    let websocket_path = websocket.then(|| format!("/{path}"));
-    let (host, port) = host_and_port(rest).ok_or_else(malformed)?;
-    let port = port.unwrap_or(if tls { DEFAULT_PORT_TLS } else { DEFAULT_PORT });
-    Ok(Server {
-        tls,
-        websocket_path,
-        host,
-        port,
-    })
-}
-
-/// Splits `host[:port]`; an IPv6 address stands in brackets.
-fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
-    let (host, port) = if let Some(bracketed) = text.strip_prefix('[') {
-        let (host, after) = bracketed.split_once(']')?;
-        host.parse::<std::net::Ipv6Addr>().ok()?;
-        match after.strip_prefix(':') {
-            Some(port) => (host, Some(port)),
-            None if after.is_empty() => (host, None),
-            None => return None,
-        }
-    } else {
-        match text.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        }
-    };
-    let is_sound = |c: char| c.is_ascii_graphic() && !"/?#@\\".contains(c);
-    if host.is_empty() || !host.chars().all(is_sound) {
-        return None;
-    }
-    let port = match port {
-        None => None,
-        Some(digits) => Some(digits.parse::<u16>().ok().filter(|port| *port > 0)?),
-    };
-    Some((host.to_owned(), port))
-}
-
 /// `sha256//…`, as curl has it.
 fn parse_pins(text: &str) -> Option<Vec<Pin>> {
     text.split(';')
@@ -515,40 +426,6 @@ fn parse_pins(text: &str) -> Option<Vec<Pin>> {
             Pin::try_from(digest).ok()
         })
         .collect()
-}
-
-fn parse_proxy(text: &str) -> Option<Proxy> {
-    let rest = text.strip_prefix("http://")?;
-    let rest = rest.strip_suffix('/').unwrap_or(rest);
-    let (secret, place) = match rest.rsplit_once('@') {
-        Some((secret, place)) => (Some(percent_decoded(secret)?), place),
-        None => (None, rest),
-    };
-    let (host, port) = host_and_port(place)?;
-    Some(Proxy {
-        host,
-        port: port?,
-        user_and_password: secret,
-    })
-}
-
-/// As in a URL: `%40` is `@`.
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        if *byte == b'%' {
-            let (digits, after) = rest.split_at_checked(2)?;
-            rest = after;
-            bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-        } else {
-            bytes.push(*byte);
-        }
-    }
-    String::from_utf8(bytes)
-        .ok()
-        .filter(|text| text.contains(':') && !text.contains(['\r', '\n', '\0']))
 }
 
 fn default_platform() -> &'static str {
@@ -717,52 +594,6 @@ mod tests {
     }
 
     #[test]
-    fn servers_have_a_host_and_perhaps_a_port() {
-        for (text, tls, path, host, port) in [
-            ("tim://example.org", false, None, "example.org", 7788),
-            ("tim://127.0.0.1:80/", false, None, "127.0.0.1", 80),
-            ("tim://[::1]", false, None, "::1", 7788),
-            ("tims://example.org", true, None, "example.org", 7790),
-            ("tims://[::1]:443", true, None, "::1", 443),
-            ("tim+ws://a", false, Some("/"), "a", 7788),
-            (
-                "tims+ws://a:443/presence?x=y",
-                true,
-                Some("/presence?x=y"),
-                "a",
-                443,
-            ),
-        ] {
-            let expected = Server {
-                tls,
-                websocket_path: path.map(str::to_owned),
-                host: host.to_owned(),
-                port,
-            };
-            assert_eq!(parse_server(text).expect(text), expected);
-        }
-        for bad in [
-            "",
-            "tim://",
-            "http://a",
-            "a:1",
-            "tim://a:",
-            "tim://a:0",
-            "tim://a:65536",
-            "tim://a b",
-            "tim://[::1",
-            "tim://[a]",
-            "tim://a/b",
-            "TIMS://a",
-            "tim+ws://a/b c",
-            "tim+ws://a/b#c",
-            "ws://a",
-        ] {
-            assert_eq!(parse_server(bad).expect_err(bad).code, code::INVALID_OPTIONS);
-        }
-    }
-
-    #[test]
     fn keys_are_pinned_as_curl_has_it() {
         let one = format!("sha256//{}", STANDARD.encode([1; 32]));
         let two = format!("sha256//{}", STANDARD.encode([2; 32]));
@@ -788,21 +619,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_has_a_port_and_its_password_is_not_shown() {
-        let proxy = parse_proxy("http://us%3Aer:p%40ss@[::1]:3128/").expect("it is one");
-        assert_eq!((proxy.host.as_str(), proxy.port), ("::1", 3128));
-        assert_eq!(proxy.user_and_password.as_deref(), Some("us:er:p@ss"));
-        assert!(!format!("{proxy:?}").contains("p@ss"));
-        for bad in [
-            "http://a",
-            "https://a:1",
-            "http://user@a:1",
-            "http://u:p%0d%0aX@a:1",
-            "http://u:%f@a:1",
-            "http://:1",
-        ] {
-            assert_eq!(parse_proxy(bad), None, "{bad}");
-        }
+    fn a_refused_proxy_is_not_quoted() {
         let error = refused(r#"{"server":"tim://a","sdk_app_id":1,"http_proxy":"ftp://u:secret@a:1"}"#);
         assert!(
             error.text.contains("http_proxy") && !error.text.contains("secret"),

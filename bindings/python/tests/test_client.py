@@ -49,10 +49,10 @@ def test_a_status_is_set_and_everybody_is_told(server: Server) -> None:
             assert change.custom_status == "喝茶 ☕" and change.version > own.version
             assert abs(change.since - datetime.now(timezone.utc)) < timedelta(minutes=1)
             assert abs(bob.server_time_ms - change.since_ms) < 60_000
-            assert await bob.subscriptions() == ["alice"] and await bob.friends() == []
+            assert await bob.get_subscriptions() == ["alice"] and await bob.get_friends() == []
             assert [user.code for user in await bob.unsubscribe(["alice", "carol"])] == [0, 0]
             await bob.unsubscribe_all()
-            assert await bob.subscriptions() == []
+            assert await bob.get_subscriptions() == []
             await alice.logout()
             gone, myself = await bob.get_user_status(["alice", "bob", "alice"])
             assert (gone.status, gone.custom_status) == (Status.UNLOGINED, "") and myself.user_id == "bob"
@@ -63,9 +63,9 @@ def test_a_status_is_set_and_everybody_is_told(server: Server) -> None:
 def test_the_state_of_the_session_can_be_asked_for(server: Server) -> None:
     async def story() -> None:
         async with client_of(server) as alice:
-            assert (alice.login_state, alice.user_id, alice.server_time_ms) == (LoginState.LOGGED_OUT, "", 0)
+            assert (alice.login_state, alice.login_user, alice.server_time_ms) == (LoginState.LOGGED_OUT, "", 0)
             await alice.login("alice", server.issue_user_sig("alice"))
-            assert (alice.login_state, alice.user_id) == (LoginState.LOGGED_IN, "alice")
+            assert (alice.login_state, alice.login_user) == (LoginState.LOGGED_IN, "alice")
             alice.notify_network_changed()
             await alice.renew_user_sig(server.issue_user_sig("alice", timedelta(hours=2)))
             with pytest.raises(UserSigError) as refused:
@@ -152,7 +152,7 @@ def test_an_option_that_is_wrong_is_named(server: Server) -> None:
             client_of(server, login_timeout=0)
         assert "login_timeout_ms" in str(out_of_range.value)
         async with client_of(server, login_timeout=timedelta(seconds=2), backoff_base=0.5, queue_max=5) as fine:
-            assert fine.user_id == ""
+            assert fine.login_user == ""
 
     run(story())
 
@@ -223,7 +223,7 @@ def test_events_tell_of_an_expired_user_sig(server: Server) -> None:
     async def story() -> None:
         async with client_of(server) as alice:
             events = alice.events()
-            while alice.user_id != "alice":
+            while alice.login_user != "alice":
                 try:
                     await alice.login("alice", server.issue_user_sig("alice", 1))
                 except UserSigError as late:  # on a machine that is slower than the UserSig is long
@@ -276,11 +276,11 @@ def test_calls_of_a_closed_client_raise(server: Server) -> None:
         stream = client.status_changes()
         await client.close()
         await client.close()
-        for call in (client.logout, client.subscriptions):
+        for call in (client.logout, client.get_subscriptions):
             with pytest.raises(ClosedError):
                 await call()
         with pytest.raises(ClosedError):
-            client.user_id
+            client.login_user
         with pytest.raises(ClosedError):
             client.status_changes()
         assert [change async for change in stream] == []

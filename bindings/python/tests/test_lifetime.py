@@ -294,7 +294,7 @@ def test_after_fork_the_child_starts_anew_and_the_parent_goes_on(server: Server)
     waiting.start()
 
     def child() -> None:
-        for call in (parent.logout, lambda: parent.user_id, lambda: next(stream), parent.status_changes):
+        for call in (parent.logout, lambda: parent.login_user, lambda: next(stream), parent.status_changes):
             try:
                 call()
             except ForkedError:

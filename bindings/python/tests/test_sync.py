@@ -35,7 +35,7 @@ def test_a_status_is_set_and_everybody_is_told(server: Server) -> None:
     with client_of(server) as alice, client_of(server) as bob:
         told = bob.status_changes(timeout=DEADLINE_S)
         with pytest.raises(NotLoggedInError):
-            bob.friends()
+            bob.get_friends()
         alice.login("alice", server.issue_user_sig("alice"))
         bob.login("bob", server.issue_user_sig("bob"))
         assert next(told).user_id == "bob"
@@ -43,13 +43,13 @@ def test_a_status_is_set_and_everybody_is_told(server: Server) -> None:
         alice.set_self_status("in a meeting")
         assert next(told).custom_status == "in a meeting"
         assert bob.get_user_status("alice")[0].custom_status == "in a meeting"
-        assert bob.subscriptions() == ["alice"] and bob.friends() == []
+        assert bob.get_subscriptions() == ["alice"] and bob.get_friends() == []
         assert [user.ok for user in bob.unsubscribe("alice")] == [True]
         with pytest.raises(UsageError):
             bob.unsubscribe([])
         bob.unsubscribe_all()
         alice.renew_user_sig(server.issue_user_sig("alice"))
-        assert alice.login_state is LoginState.LOGGED_IN and alice.user_id == "alice" and alice.server_time_ms > 0
+        assert alice.login_state is LoginState.LOGGED_IN and alice.login_user == "alice" and alice.server_time_ms > 0
         alice.notify_network_changed()
         alice.logout()
 

@@ -91,8 +91,8 @@ class Person:
 
     async def take_all(self):
         """Takes all that is there, connection states excepted, after a round trip."""
-        if self.client.user_id:
-            await self.client.get_user_status(self.client.user_id)
+        if self.client.login_user:
+            await self.client.get_user_status(self.client.login_user)
         await asyncio.sleep(0)  # the reader's turn: what arrived before the answer
         events = []
         while (event := await self.take(lambda event: not isinstance(event, ConnectionChanged), wait=False)) is not None:
@@ -174,10 +174,10 @@ class Person:
         await self.say_result(self.client.unsubscribe_all())
 
     async def subscriptions(self):
-        await self.say_result(self.client.subscriptions())
+        await self.say_result(self.client.get_subscriptions())
 
     async def friends(self):
-        await self.say_result(self.client.friends())
+        await self.say_result(self.client.get_friends())
 
     async def burst(self, times, user):
         for succeeded in range(int(times)):
@@ -191,7 +191,7 @@ class Person:
 
     async def state(self):
         logged_in = self.client.login_state is tim_presence.LoginState.LOGGED_IN
-        say(f"logged in as {self.client.user_id}" if logged_in else "logged out")
+        say(f"logged in as {self.client.login_user}" if logged_in else "logged out")
 
     async def await_(self, kind, what=""):
         if kind == "connection":

@@ -76,7 +76,7 @@ class ClientBase:
         return self._core.login_state()
 
     @property
-    def user_id(self) -> str:
+    def login_user(self) -> str:
         """Who is logged in; "" when nobody is, and until a login has succeeded."""
         return self._core.login_user()
 
@@ -140,11 +140,11 @@ def unsubscribe_all() -> Call[None]:
     return Call(lib.timUnsubscribeUserStatus, (None, 0), _nothing)
 
 
-def subscriptions() -> Call[list[str]]:
+def get_subscriptions() -> Call[list[str]]:
     return Call(lib.timGetSubscriptions, (), _user_ids)
 
 
-def friends() -> Call[list[str]]:
+def get_friends() -> Call[list[str]]:
     return Call(lib.timGetFriends, (), _user_ids)
 
 

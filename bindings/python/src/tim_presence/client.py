@@ -204,13 +204,13 @@ class Client(ClientBase):
         """Ends all subscriptions."""
         await self._call(_base.unsubscribe_all())
 
-    async def subscriptions(self) -> list[str]:
+    async def get_subscriptions(self) -> list[str]:
         """The users subscribed to, oldest first."""
-        return await self._call(_base.subscriptions())
+        return await self._call(_base.get_subscriptions())
 
-    async def friends(self) -> list[str]:
+    async def get_friends(self) -> list[str]:
         """The user's friends, as the backend keeps them."""
-        return await self._call(_base.friends())
+        return await self._call(_base.get_friends())
 
     # ---- what the client is told ----
 

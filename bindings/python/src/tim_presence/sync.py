@@ -270,13 +270,13 @@ class Client(ClientBase):
         """Ends all subscriptions."""
         self._call(_base.unsubscribe_all())
 
-    def subscriptions(self) -> list[str]:
+    def get_subscriptions(self) -> list[str]:
         """The users subscribed to, oldest first."""
-        return self._call(_base.subscriptions())
+        return self._call(_base.get_subscriptions())
 
-    def friends(self) -> list[str]:
+    def get_friends(self) -> list[str]:
         """The user's friends, as the backend keeps them."""
-        return self._call(_base.friends())
+        return self._call(_base.get_friends())
 
     # ---- what the client is told ----
 

@@ -46,12 +46,12 @@ public class FutureClient(options: ClientOptions) : AutoCloseable {
     /** See [PresenceClient.getUserStatus]. */
     public fun getUserStatus(userIds: Collection<String>): CompletableFuture<List<UserStatus>> = scope.future { client.getUserStatus(userIds) }
 
-    /** See [PresenceClient.subscribeUserStatus]. */
-    public fun subscribeUserStatus(userIds: Collection<String>): CompletableFuture<Subscribed> = scope.future { client.subscribeUserStatus(userIds) }
+    /** See [PresenceClient.subscribe]. */
+    public fun subscribe(userIds: Collection<String>): CompletableFuture<Subscribed> = scope.future { client.subscribe(userIds) }
 
-    /** See [PresenceClient.unsubscribeUserStatus]. */
-    public fun unsubscribeUserStatus(userIds: Collection<String>): CompletableFuture<List<UserStatus>> =
-        scope.future { client.unsubscribeUserStatus(userIds) }
+    /** See [PresenceClient.unsubscribe]. */
+    public fun unsubscribe(userIds: Collection<String>): CompletableFuture<List<UserStatus>> =
+        scope.future { client.unsubscribe(userIds) }
 
     /** See [PresenceClient.unsubscribeAll]. */
     public fun unsubscribeAll(): CompletableFuture<Void?> = done { client.unsubscribeAll() }

@@ -173,7 +173,7 @@ public class PresenceClient(options: ClientOptions) : AutoCloseable {
      * @param userIds 1 to 100 different ones
      * @throws PresenceException as [getUserStatus]; oneself has 6017 in its own code
      */
-    public suspend fun subscribeUserStatus(userIds: Collection<String>): Subscribed {
+    public suspend fun subscribe(userIds: Collection<String>): Subscribed {
         val ids = joined(userIds)
         val result = call { number -> Native.subscribe(session.handle, number, ids, userIds.size) }
         return Subscribed(result.users, result.evicted)
@@ -186,7 +186,7 @@ public class PresenceClient(options: ClientOptions) : AutoCloseable {
      * @param userIds 1 to 100 different ones. None is refused, so that an emptied list does not end them all: [unsubscribeAll] does
      * @return each user once, in the order of first mention, with its own code
      */
-    public suspend fun unsubscribeUserStatus(userIds: Collection<String>): List<UserStatus> {
+    public suspend fun unsubscribe(userIds: Collection<String>): List<UserStatus> {
         val ids = joined(userIds)
         return call { number -> Native.unsubscribe(session.handle, number, ids, userIds.size) }.users
     }

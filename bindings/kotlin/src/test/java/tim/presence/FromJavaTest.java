@@ -26,7 +26,7 @@ class FromJavaTest {
             AutoCloseable listening = bob.onStatusChanges(told::addAll);
             CompletableFuture<Subscribed> subscribed = CompletableFuture.allOf(
                             alice.login("alice", server.issueUserSig("alice")), bob.login("bob", server.issueUserSig("bob", 60)))
-                    .thenCompose(both -> bob.subscribeUserStatus(Arrays.asList("alice")));
+                    .thenCompose(both -> bob.subscribe(Arrays.asList("alice")));
             List<UserStatus> users = subscribed.get(DEADLINE_S, TimeUnit.SECONDS).getUsers();
             assertEquals(Status.ONLINE, users.get(0).getStatus());
             alice.setSelfStatus("from Java").get(DEADLINE_S, TimeUnit.SECONDS);

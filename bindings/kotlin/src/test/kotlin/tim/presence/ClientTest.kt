@@ -29,7 +29,7 @@ class ClientTest {
 
                     bob.login(server, "bob")
                     val changes = collect(bob.statusChanges)
-                    val subscribed = bob.subscribeUserStatus(listOf("alice", "nobody-yet"))
+                    val subscribed = bob.subscribe(listOf("alice", "nobody-yet"))
                     assertEquals(listOf("alice", "nobody-yet"), subscribed.users.map { it.userId })
                     assertTrue(subscribed.users.all { it.isOk } && subscribed.evicted.isEmpty())
                     assertEquals(listOf("alice", "nobody-yet"), bob.getSubscriptions())
@@ -46,7 +46,7 @@ class ClientTest {
                     alice.logout()
                     assertNull(alice.loginUser)
                     assertEquals(Status.UNLOGINED, changes.until { list -> list.any { it.status != Status.ONLINE } }.single { it.userId == "alice" }.status)
-                    assertEquals(listOf("alice"), bob.unsubscribeUserStatus(listOf("alice")).map { it.userId })
+                    assertEquals(listOf("alice"), bob.unsubscribe(listOf("alice")).map { it.userId })
                     bob.unsubscribeAll()
                     assertEquals(emptyList(), bob.getSubscriptions())
                     assertEquals(emptyList(), bob.getFriends())
@@ -65,7 +65,7 @@ class ClientTest {
                 client.login(server, "alice")
                 refusedWith<PresenceUsageException>(6017) { client.setSelfStatus("x".repeat(101)) }
                 refusedWith<PresenceUsageException>(6017) { client.getUserStatus(emptyList()) }
-                refusedWith<PresenceUsageException>(-4) { client.unsubscribeUserStatus(emptyList()) }
+                refusedWith<PresenceUsageException>(-4) { client.unsubscribe(emptyList()) }
                 refusedWith<PresenceException>(70107) { client.getUserStatus("nobody") }
                 client.getUserStatus(listOf("alice", "nobody")).let { (alice, nobody) ->
                     assertTrue(alice.isOk)
@@ -140,8 +140,8 @@ class ClientTest {
         EmbeddedServer("""{"subscriptions_max": 2}""").use { server ->
             server.client().use { client ->
                 client.login(server, "alice")
-                client.subscribeUserStatus(listOf("u1", "u2"))
-                assertEquals(listOf("u1"), client.subscribeUserStatus(listOf("u3")).evicted)
+                client.subscribe(listOf("u1", "u2"))
+                assertEquals(listOf("u1"), client.subscribe(listOf("u3")).evicted)
                 assertEquals(listOf("u1"), client.evictions.first())
             }
         }

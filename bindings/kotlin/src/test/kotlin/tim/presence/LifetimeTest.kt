@@ -25,7 +25,7 @@ class LifetimeTest {
                     alice.login(server, "alice")
                     bob.login(server, "bob")
                     val changes = collect(bob.statusChanges)
-                    bob.subscribeUserStatus(listOf("alice"))
+                    bob.subscribe(listOf("alice"))
                     val collector = launch(Dispatchers.Default) {
                         while (alice.loginUser != null) {
                             System.gc()
@@ -52,7 +52,7 @@ class LifetimeTest {
             server.client().use { watcher ->
                 watcher.login(server, "carol")
                 val told = collect(watcher.statusChanges)
-                watcher.subscribeUserStatus(listOf("bob", "alice"))
+                watcher.subscribe(listOf("bob", "alice"))
                 // The poller looks after each event, and this brings some, until bob's client was found.
                 var gone = false
                 while (!gone) {

@@ -192,11 +192,11 @@ private suspend fun step(name: String, person: Person, words: List<String>) = pe
         "set" -> client.setSelfStatus(words[0]).also { println("ok") }
         "get" -> person.printAll(client.getUserStatus(words)) { person.print(it, onlyId = false) }
         "subscribe" -> {
-            val subscribed = client.subscribeUserStatus(words)
+            val subscribed = client.subscribe(words)
             person.printAll(subscribed.users) { person.print(it, onlyId = false) }
             subscribed.evicted.forEach { println("  evicted $it") }
         }
-        "unsubscribe" -> person.printAll(client.unsubscribeUserStatus(words)) { person.print(it, onlyId = true) }
+        "unsubscribe" -> person.printAll(client.unsubscribe(words)) { person.print(it, onlyId = true) }
         "unsubscribe-all" -> client.unsubscribeAll().also { println("ok") }
         "subscriptions" -> person.printAll(client.getSubscriptions()) { println("  $it") }
         "friends" -> person.printAll(client.getFriends()) { println("  $it") }

@@ -3,6 +3,8 @@
 use presence_client::{CallError, Outcome};
 use presence_protocol::errors::{code, find};
 
+use crate::json::BadJson;
+
 /// The three arguments of a result callback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
@@ -29,6 +31,40 @@ impl Empty {
             Empty::Nothing => "",
             Empty::Array => "[]",
         }
+    }
+}
+
+/// Why a call comes to nothing before the server is asked.
+#[derive(Debug)]
+pub enum Refused {
+    /// Its JSON is not what it takes.
+    Json(BadJson),
+    /// By the client.
+    Client(CallError),
+    /// By this layer, with a code and a text.
+    Here(i32, &'static str),
+}
+
+impl Refused {
+    /// What the callback is told.
+    pub fn answer(self, empty: Empty) -> Answer {
+        match self {
+            Refused::Json(bad) => Answer::failure(bad.code, bad.text, empty),
+            Refused::Client(error) => Answer::from_refusal(&error, empty),
+            Refused::Here(code, text) => Answer::failure(code, text, empty),
+        }
+    }
+}
+
+impl From<BadJson> for Refused {
+    fn from(bad: BadJson) -> Refused {
+        Refused::Json(bad)
+    }
+}
+
+impl From<CallError> for Refused {
+    fn from(error: CallError) -> Refused {
+        Refused::Client(error)
     }
 }
 

@@ -10,20 +10,14 @@ use presence_client::LoginState;
 use presence_protocol::errors::code;
 use serde_json::Value;
 
-use crate::answer::{Answer, Empty};
+use crate::answer::{Empty, Refused};
 use crate::callback_thread::lock;
 use crate::experimental;
 use crate::guard::{self, CommCallback, Reply, call, guarded, result};
-use crate::json::{self, BadJson};
+use crate::json;
 use crate::listeners::{JsonFn, LogFn, NetworkFn, PlainFn};
 use crate::process::process;
 use crate::sdk::{self, as_user, completion};
-
-impl BadJson {
-    fn answer(self, empty: Empty) -> Answer {
-        Answer::failure(self.code, self.text, empty)
-    }
-}
 
 // ---- life cycle ----
 
@@ -230,11 +224,9 @@ pub unsafe extern "C" fn TIMGetUserStatus(
         let text = unsafe { guard::text(json_identifier_array) }.ok_or(result::ERR_PARAM)?;
         let reply = Reply::new(cb, user_data);
         as_user(reply, Empty::Array, |client| {
-            let ids = json::user_ids(text).map_err(|bad| bad.answer(Empty::Array))?;
+            let ids = json::user_ids(text)?;
             let done = completion(reply, Empty::Array, |outcome| json::statuses(&outcome.users));
-            client
-                .get_user_status(ids, done)
-                .map_err(|error| Answer::from_refusal(&error, Empty::Array))
+            Ok(client.get_user_status(ids, done)?)
         })
     })
 }
@@ -254,11 +246,9 @@ pub unsafe extern "C" fn TIMSetSelfStatus(
         let text = unsafe { guard::text(json_current_user_status) }.ok_or(result::ERR_PARAM)?;
         let reply = Reply::new(cb, user_data);
         as_user(reply, Empty::Nothing, |client| {
-            let status = json::custom_status(text).map_err(|bad| bad.answer(Empty::Nothing))?;
+            let status = json::custom_status(text)?;
             let done = completion(reply, Empty::Nothing, |_| String::new());
-            client
-                .set_self_status(&status, done)
-                .map_err(|error| Answer::from_refusal(&error, Empty::Nothing))
+            Ok(client.set_self_status(&status, done)?)
         })
     })
 }
@@ -278,11 +268,9 @@ pub unsafe extern "C" fn TIMSubscribeUserStatus(
         let text = unsafe { guard::text(json_identifier_array) }.ok_or(result::ERR_PARAM)?;
         let reply = Reply::new(cb, user_data);
         as_user(reply, Empty::Nothing, |client| {
-            let ids = json::user_ids(text).map_err(|bad| bad.answer(Empty::Nothing))?;
+            let ids = json::user_ids(text)?;
             let done = completion(reply, Empty::Nothing, |_| String::new());
-            client
-                .subscribe(ids, done)
-                .map_err(|error| Answer::from_refusal(&error, Empty::Nothing))
+            Ok(client.subscribe(ids, done)?)
         })
     })
 }
@@ -304,12 +292,10 @@ pub unsafe extern "C" fn TIMUnsubscribeUserStatus(
         as_user(reply, Empty::Nothing, |client| {
             let ids = match text {
                 None => Vec::new(),
-                Some(text) => json::user_ids(text).map_err(|bad| bad.answer(Empty::Nothing))?,
+                Some(text) => json::user_ids(text)?,
             };
             let done = completion(reply, Empty::Nothing, |_| String::new());
-            client
-                .unsubscribe(ids, done)
-                .map_err(|error| Answer::from_refusal(&error, Empty::Nothing))
+            Ok(client.unsubscribe(ids, done)?)
         })
     })
 }
@@ -323,9 +309,7 @@ pub extern "C" fn TIMFriendshipGetFriendProfileList(cb: CommCallback, user_data:
         let reply = Reply::new(cb, user_data);
         as_user(reply, Empty::Nothing, |client| {
             let done = completion(reply, Empty::Nothing, |outcome| json::friend_list(&outcome.users));
-            client
-                .get_friends(done)
-                .map_err(|error| Answer::from_refusal(&error, Empty::Nothing))
+            Ok(client.get_friends(done)?)
         })
     })
 }
@@ -345,13 +329,11 @@ pub unsafe extern "C" fn TIMFriendshipGetFriendsInfo(
         let text = unsafe { guard::text(friend_id_list) }.ok_or(result::ERR_PARAM)?;
         let reply = Reply::new(cb, user_data);
         as_user(reply, Empty::Nothing, |client| {
-            let asked = json::user_ids(text).map_err(|bad| bad.answer(Empty::Nothing))?;
+            let asked = json::user_ids(text)?;
             let done = completion(reply, Empty::Nothing, move |outcome| {
                 json::friends_info(&asked, &outcome.users)
             });
-            client
-                .get_friends(done)
-                .map_err(|error| Answer::from_refusal(&error, Empty::Nothing))
+            Ok(client.get_friends(done)?)
         })
     })
 }
@@ -371,21 +353,15 @@ pub unsafe extern "C" fn TIMFriendshipCheckFriendType(
         let text = unsafe { guard::text(json_check_friend_list_param) }.ok_or(result::ERR_PARAM)?;
         let reply = Reply::new(cb, user_data);
         as_user(reply, Empty::Nothing, |client| {
-            let check = json::friend_check(text).map_err(|bad| bad.answer(Empty::Nothing))?;
+            let check = json::friend_check(text)?;
             if check.both {
                 let text = "TIMFriendshipCheckFriendType: a client is not told whose friend list it is in";
-                return Err(Answer::failure(
-                    code::INTERFACE_NOT_SUPPORTED,
-                    text,
-                    Empty::Nothing,
-                ));
+                return Err(Refused::Here(code::INTERFACE_NOT_SUPPORTED, text));
             }
             let done = completion(reply, Empty::Nothing, move |outcome| {
                 json::friend_checks(&check.user_ids, &outcome.users)
             });
-            client
-                .get_friends(done)
-                .map_err(|error| Answer::from_refusal(&error, Empty::Nothing))
+            Ok(client.get_friends(done)?)
         })
     })
 }

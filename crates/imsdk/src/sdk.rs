@@ -10,7 +10,7 @@ use presence_client::{CallError, Client, Completion, Listener, ListenerKind, Log
 use presence_protocol::errors::code;
 use serde_json::{Map, Value};
 
-use crate::answer::{Answer, Empty};
+use crate::answer::{Answer, Empty, Refused};
 use crate::callback_thread::lock;
 use crate::guard::{Reply, result};
 use crate::json;
@@ -281,22 +281,20 @@ pub fn completion(
 }
 
 /// Makes a call for the user who is logged in; else answers 6013 or 6014, before anything is said of its arguments, as
-/// the original does. `begin` gives an answer if it comes to nothing.
+/// the original does. Where `begin` refuses, that is the answer.
 pub fn as_user(
     reply: Reply,
     empty: Empty,
-    begin: impl FnOnce(&Client) -> Result<(), Answer>,
+    begin: impl FnOnce(&Client) -> Result<(), Refused>,
 ) -> Result<(), c_int> {
     let Some(sdk) = process().sdk() else {
         return answer(reply, Answer::of(code::NOT_INITIALIZED, empty));
     };
-    let begun = match &sdk.client {
-        Ok(client) if client.login_state() == LoginState::LoggedIn => begin(client),
-        _ => Err(Answer::of(code::NOT_LOGGED_IN, empty)),
-    };
-    match begun {
-        Ok(()) => Ok(()),
-        Err(known) => answer(reply, known),
+    match &sdk.client {
+        Ok(client) if client.login_state() == LoginState::LoggedIn => {
+            begin(client).or_else(|refused| answer(reply, refused.answer(empty)))
+        }
+        _ => answer(reply, Answer::of(code::NOT_LOGGED_IN, empty)),
     }
 }
 

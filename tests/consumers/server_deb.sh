@@ -38,7 +38,10 @@ if command -v lintian >/dev/null; then
 fi
 
 # ---- installed ----
-dpkg_below() { dpkg --root="$work/root" --force-depends --force-script-chrootless --force-confold --log=/dev/null "$@" >"$work/log" 2>&1 || { cat "$work/log" >&2; fail "dpkg $1 failed"; }; }
+dpkg_below() {
+    dpkg --root="$work/root" --force-depends --force-script-chrootless --force-confold --log=/dev/null "$@" >"$work/log" 2>&1 ||
+        { cat "$work/log" >&2; fail "dpkg $1 failed"; }
+}
 is_root=$([ "$(id -u)" = 0 ] && echo yes || echo no)
 if [ $is_root = yes ]; then
     ours=$(grep -c '^tim-presence:' /etc/passwd || true)

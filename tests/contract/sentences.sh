@@ -26,7 +26,13 @@ prose() {
 column() {
     awk -v wanted="$2" '
         /^## / { section = substr($0, 4); next }
-        /^\| / && $0 !~ /^\| sentence / { line = $0; sub(/^\| /, "", line); sub(/ \|$/, "", line); at = index(line, " | "); print section "\t" (wanted == 1 ? substr(line, 1, at - 1) : substr(line, at + 3)) }' "$1"
+        /^\| / && $0 !~ /^\| sentence / {
+            line = $0
+            sub(/^\| /, "", line)
+            sub(/ \|$/, "", line)
+            at = index(line, " | ")
+            print section "\t" (wanted == 1 ? substr(line, 1, at - 1) : substr(line, at + 3))
+        }' "$1"
 }
 
 # Takes each sentence of the table away from the prose of its section; whatever is left on either side is said.
@@ -40,7 +46,14 @@ compare() {
             if (at == 0) print "not on the page, under " $1 ": " $2
             else prose[$1] = substr(prose[$1], 1, at - 1) substr(prose[$1], at + length($2))
         }
-        END { for (section in prose) { left = prose[section]; gsub(/^ +| +$/, "", left); gsub(/  +/, " ", left); if (left != "") print "without a test, under " section ": " left } }' "$work/prose" "$work/rows"
+        END {
+            for (section in prose) {
+                left = prose[section]
+                gsub(/^ +| +$/, "", left)
+                gsub(/  +/, " ", left)
+                if (left != "") print "without a test, under " section ": " left
+            }
+        }' "$work/prose" "$work/rows"
 }
 
 case $fact in

@@ -36,7 +36,8 @@ else
     flags="$flags -fsanitize=$c -fno-sanitize-recover=all"
     libraries=''
 fi
-programs='api_bad_input api_results lifecycle wire_client wire_server faults_login faults_session faults_proxy generated order reentrancy lent delivery lifetime imsdk_states imsdk_session imsdk_lifetime'
+programs='api_bad_input api_results lifecycle wire_client wire_server faults_login faults_session faults_proxy generated order
+    reentrancy lent delivery lifetime imsdk_states imsdk_session imsdk_lifetime'
 mkdir -p "$build"
 cmake -S "$root/tests" -B "$build" -DTIM_PROFILE_DIR="$library_dir" -DTIM_SANITIZED=ON -DCMAKE_C_COMPILER=clang \
     -DCMAKE_C_FLAGS="$flags" -DCMAKE_EXE_LINKER_FLAGS="$libraries" >"$build/configure.log" 2>&1 || { cat "$build/configure.log"; fail "cmake"; }

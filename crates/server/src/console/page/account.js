@@ -34,7 +34,9 @@ export function account(signal, user) {
     fill(shown, [now.status, now.custom_status, now.platforms, now.since_ms, now.reason], () => [
       h('p', { class: 'headline' }, statusMark(now.status), now.custom_status && h('span', { class: 'custom' }, `“${now.custom_status}”`)),
       // Made by import, and nothing since.
-      h('p', { class: 'quiet' }, now.status === 'unlogined' && now.reason === 'server' ? 'It has not logged in since it was made, ' : `It ${reasonWords(now.reason)} `, ago(now.since_ms), '.'),
+      h('p', { class: 'quiet' },
+        now.status === 'unlogined' && now.reason === 'server' ? 'It has not logged in since it was made, ' : `It ${reasonWords(now.reason)} `,
+        ago(now.since_ms), '.'),
     ]);
   };
   const load = async () => {
@@ -87,7 +89,10 @@ export function account(signal, user) {
     }
   };
   function friendForm() {
-    const name = h('input', { id: 'friend', autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', maxlength: '32', required: true, 'aria-describedby': 'friend-note' });
+    const name = h('input', {
+      id: 'friend', autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', maxlength: '32', required: true,
+      'aria-describedby': 'friend-note',
+    });
     const both = h('input', { type: 'checkbox', id: 'both-ways', checked: true });
     const error = h('p', { class: 'note error', id: 'friend-note', role: 'alert' });
     return h('form', {

@@ -59,9 +59,14 @@ export function accounts(signal) {
     return `/v1/accounts?${query}`;
   };
   const draw = () => {
-    fill(rows, shown, () => shown.map((account) => accountRow(account,
-      h('button', { type: 'button', class: 'plain', 'aria-label': `Kick ${account.user_id}`, 'data-key': `kick ${account.user_id}`, onclick: () => trying(async () => { if (await kick(account.user_id)) await refresh(); }) }, 'Kick'),
-      h('button', { type: 'button', class: 'plain', 'aria-label': `Delete ${account.user_id}`, 'data-key': `delete ${account.user_id}`, onclick: () => trying(async () => { if (await remove(account.user_id)) await load(); }) }, 'Delete'))));
+    fill(rows, shown, () => shown.map((account) => {
+      const user = account.user_id;
+      const kicked = async () => { if (await kick(user)) await refresh(); };
+      const removed = async () => { if (await remove(user)) await load(); };
+      return accountRow(account,
+        rowButton('Kick', user, () => trying(kicked)),
+        rowButton('Delete', user, () => trying(removed)));
+    }));
     more.hidden = next === null;
     table.hidden = shown.length === 0;
     empty.hidden = shown.length > 0;
@@ -70,7 +75,9 @@ export function accounts(signal) {
       const isFiltered = search.value || status.value;
       empty.replaceChildren(
         h('p', null, isFiltered ? 'No account is like that.' : 'There are no accounts yet.'),
-        h('p', { class: 'quiet' }, isFiltered ? 'Look for a part of the id; letters count as they are, large or small.' : 'Import some, or let a client log in: it makes its account.'));
+        h('p', { class: 'quiet' }, isFiltered
+          ? 'Look for a part of the id; letters count as they are, large or small.'
+          : 'Import some, or let a client log in: it makes its account.'));
     }
   };
   const trying = async (work) => {
@@ -142,11 +149,19 @@ export function accountsTable(caption, rows) {
     rows);
 }
 
+/** A button in an account's row. */
+export function rowButton(action, user, onclick) {
+  return h('button', {
+    type: 'button', class: 'plain', 'aria-label': `${action} ${user}`, 'data-key': `${action.toLowerCase()} ${user}`, onclick,
+  }, action);
+}
+
 /** One account with what can be done. */
 export function accountRow(account, ...actions) {
   return h('tr', null,
     h('th', { scope: 'row' }, accountLink(account.user_id)),
-    h('td', null, statusMark(account.status), account.platforms.length > 0 && h('span', { class: 'platforms quiet' }, account.platforms.join(', '))),
+    h('td', null, statusMark(account.status),
+      account.platforms.length > 0 && h('span', { class: 'platforms quiet' }, account.platforms.join(', '))),
     h('td', { class: 'custom' }, account.custom_status),
     h('td', { class: 'since quiet' }, account.version ? ago(account.since_ms) : ''),
     h('td', { class: 'row-actions' }, ...actions));
@@ -154,7 +169,9 @@ export function accountRow(account, ...actions) {
 
 function importing(done) {
   const note = h('p', { class: 'note', role: 'alert' });
-  const ids = h('textarea', { id: 'import-ids', rows: '6', spellcheck: 'false', autocapitalize: 'off', 'aria-describedby': 'import-about', autofocus: true });
+  const ids = h('textarea', {
+    id: 'import-ids', rows: '6', spellcheck: 'false', autocapitalize: 'off', 'aria-describedby': 'import-about', autofocus: true,
+  });
   const close = () => { dialog.close(); dialog.remove(); };
   const submit = async (event) => {
     event.preventDefault();
@@ -181,7 +198,9 @@ function importing(done) {
       return;
     }
     note.classList.add('error');
-    note.textContent = `${plural(wanted.length - refused.length, 'account')} imported. Not taken: ${refused.map(({ user_id }) => user_id).join(', ')}. ${resultWords(refused[0])}`;
+    const imported = plural(wanted.length - refused.length, 'account');
+    const names = refused.map(({ user_id }) => user_id).join(', ');
+    note.textContent = `${imported} imported. Not taken: ${names}. ${resultWords(refused[0])}`;
     ids.value = refused.map(({ user_id }) => user_id).join('\n');
   };
   const dialog = h('dialog', { 'aria-labelledby': 'import-title', onclose: close },

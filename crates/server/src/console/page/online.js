@@ -1,7 +1,7 @@
 // Who is online now, and what happens, as it happens.
 
 import { api, every } from './api.js';
-import { accountRow, accountsTable, kick } from './accounts.js';
+import { accountRow, accountsTable, kick, rowButton } from './accounts.js';
 import { accountLink, ago, fill, h, plural, reasonWords } from './dom.js';
 import { SHOWN_MAX, live, watch } from './live.js';
 
@@ -26,16 +26,17 @@ export function online(signal) {
   const draw = () => {
     const list = [...shown.values()].filter((account) => account.status === 'online');
     list.sort((one, other) => (one.user_id < other.user_id ? -1 : 1));
-    fill(rows, list, () => list.map((account) => accountRow(account,
-      h('button', { type: 'button', class: 'plain', 'aria-label': `Kick ${account.user_id}`, 'data-key': `kick ${account.user_id}`, onclick: () => kick(account.user_id) }, 'Kick'))));
+    fill(rows, list, () => list.map((account) => accountRow(account, rowButton('Kick', account.user_id, () => kick(account.user_id)))));
     table.hidden = list.length === 0;
     empty.hidden = list.length > 0;
     empty.textContent = search.value ? 'Nobody like that is online.' : 'Nobody is online.';
-    found.textContent = list.length === 0 ? '' : isMore ? `The first ${plural(list.length, 'user')}. Search to see others.` : plural(list.length, 'user');
+    const users = plural(list.length, 'user');
+    found.textContent = list.length === 0 ? '' : isMore ? `The first ${users}. Search to see others.` : users;
   };
   const tell = (account) => {
     quiet.hidden = true;
-    news.prepend(h('li', null, ago(account.since_ms || Date.now()), h('span', null, accountLink(account.user_id), ` ${sentence(account)}`)));
+    const what = h('span', null, accountLink(account.user_id), ` ${sentence(account)}`);
+    news.prepend(h('li', null, ago(account.since_ms || Date.now()), what));
     while (news.childElementCount > NEWS_MAX) news.lastElementChild.remove();
   };
   /** Takes what is newer than what is known. */

@@ -34,7 +34,8 @@ const GROUPS = [
 const DANGEROUS = {
   'user_status=false': {
     title: 'Turn status query and notification off?',
-    text: 'From the next moment on, clients that ask for the status of others or subscribe are refused (72001), and subscribers hear nothing, until it is on again. Subscriptions stay.',
+    text: 'From the next moment on, clients that ask for the status of others or subscribe are refused (72001), and subscribers '
+      + 'hear nothing, until it is on again. Subscriptions stay.',
     action: 'Turn it off',
   },
   'plan="basic"': {

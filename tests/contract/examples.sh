@@ -2,62 +2,16 @@
 # Runs examples 04 and 05 against a real server: examples.sh EXAMPLE EXAMPLES_DIR SERVER_BINARY TEST_PROGRAM
 set -eu
 example=$1 examples=$2 binary=$3 test_program=$4
-app=1400000001 key=a-secret-key-for-tests-only
-work=$(mktemp -d)
-server='' program='' other='' holder=''
-cleanup() {
-    for pid in $server $program $other $holder; do kill -9 "$pid" 2>/dev/null || true; done
-    rm -rf "$work"
-}
-trap cleanup EXIT
-
-fail() {
-    echo "FAILED: $*" >&2
-    for file in "$work"/*; do [ -f "$file" ] || continue; printf -- '---- %s\n' "$file" >&2; cat "$file" >&2; done
-    exit 1
-}
-
-# Awaits that COUNT lines of a file match a pattern, up to 60 s.
-await() {
-    tries=0
-    until [ "$(grep -cE "$2" "$work/$1" 2>/dev/null || true)" -ge "${3:-1}" ]; do
-        tries=$((tries + 1))
-        [ $tries -lt 1200 ] || fail "not ${3:-1} lines '$2' in the output of $1"
-        sleep 0.05
-    done
-}
-
-# Writes the configuration: listen address, user_status.
-configure() {
-    cat >"$work/server.toml" <<TOML
-listen = ["$1"]
-[[apps]]
-id = $app
-secret_key = "$key"
-auto_register_on_mention = true
-user_status = $2
-rate_calls = 8
-rate_window_ms = 2000
-TOML
-}
-
-start_server() {
-    : >"$work/server"
-    "$binary" --config "$work/server.toml" >"$work/server" 2>>"$work/server.log" &
-    server=$!
-    await server '^listening on '
-    address=$(sed -n 's/^listening on //p' "$work/server")
-}
-
-sig() { "$binary" sign --app $app --key $key --user "$1"; }
+. "$(dirname "$0")/../example_server.sh"
+user_status() { configure "$1" "user_status = $2" 'rate_calls = 8' 'rate_window_ms = 2000'; }
 
 # The server's port is kept while it is down, so that no other test's server gets it.
 mkfifo "$work/hold"
 "$test_program" --hold-port <"$work/hold" >"$work/port" &
 holder=$!
 exec 9>"$work/hold"
-await port '^[0-9]+$'
-configure "127.0.0.1:$(cat "$work/port")" true
+await -E port '^[0-9]+$'
+user_status "127.0.0.1:$(cat "$work/port")" true
 start_server
 
 case $example in
@@ -66,29 +20,29 @@ case $example in
     "$examples/04_event_loop" "$address" $app alice "$(sig alice)" <"$work/in" >"$work/loop" 2>&1 &
     program=$!
     exec 3>"$work/in"
-    await loop '^login: '
-    await loop '^alice: status 1 ""$'
+    await -E loop '^login: '
+    await -E loop '^alice: status 1 ""$'
     # Half a line is no line.
     printf 'set in a' >&3
     printf ' loop\nwatch bob\nnonsense\n' >&3
-    await loop '^set: '
-    await loop '^alice: status 1 "in a loop"$'
-    await loop '^watch: '
-    await loop '^unknown: nonsense$'
+    await -E loop '^set: '
+    await -E loop '^alice: status 1 "in a loop"$'
+    await -E loop '^watch: '
+    await -E loop '^unknown: nonsense$'
     # Bob stays until he was seen: of changes that follow each other at once only the last must be told (R6.3).
     mkfifo "$work/bob"
     "$examples/02_set_status" "$address" $app bob "$(sig bob)" <"$work/bob" >/dev/null &
     other=$!
     exec 4>"$work/bob"
     printf 'hello\n' >&4
-    await loop '^bob: status 1 "hello"$'
+    await -E loop '^bob: status 1 "hello"$'
     exec 4>&-
-    await loop '^bob: status 3 ""$'
+    await -E loop '^bob: status 3 ""$'
     wait $other || fail "02_set_status ended with $?"
     printf 'quit\n' >&3
     wait $program || fail "04_event_loop ended with $?"
     program=''
-    await loop '^logout: '
+    await -E loop '^logout: '
     # The end of the input is the end, too; a wrong UserSig is a failure.
     "$examples/04_event_loop" "$address" $app alice "$(sig alice)" </dev/null >"$work/loop" || fail "04_event_loop ended with $?"
     if "$examples/04_event_loop" "$address" $app alice garbage </dev/null >"$work/loop"; then fail "a wrong UserSig logged in"; fi
@@ -103,41 +57,41 @@ SH
     chmod +x "$work/backend"
     "$examples/05_hard_day" "$address" $app alice bob "$work/backend" >"$work/day" 2>&1 &
     program=$!
-    await day '^logged in$'
-    await day '^my status is "at work"$'
-    await day '^nobody knows bob so far'
+    await -E day '^logged in$'
+    await -E day '^my status is "at work"$'
+    await -E day '^nobody knows bob so far'
     printf 'hello\n' | "$examples/02_set_status" "$address" $app bob "$(sig bob)" >/dev/null
-    await day '^bob has status 3$'
+    await -E day '^bob has status 3$'
     # It asks too often.
-    await day '^too many calls: waiting [1-9][0-9]* ms$'
+    await -E day '^too many calls: waiting [1-9][0-9]* ms$'
     # Its first UserSig ends.
     echo 3600 >"$work/seconds"
-    await day '^the UserSig expired: getting another one$'
-    await day '^logged in$' 2
-    await day '^my status is "at work"$' 2
-    await day '^asking works again$'
+    await -E day '^the UserSig expired: getting another one$'
+    await -E day '^logged in$' 2
+    await -E day '^my status is "at work"$' 2
+    await -E day '^asking works again$'
     # The app switches user status off, and on again.
     listen=${address#tim://}
-    configure "$listen" false
+    user_status "$listen" false
     kill -HUP $server
-    await day '^user status is switched off'
+    await -E day '^user status is switched off'
     answered=$(grep -c '^asking works again$' "$work/day" || true)
-    configure "$listen" true
+    user_status "$listen" true
     kill -HUP $server
-    await day '^asking works again$' $((answered + 1))
+    await -E day '^asking works again$' $((answered + 1))
     # The server dies, and comes back without its memory.
     kill -9 $server
     wait $server 2>/dev/null || true
-    await day '^disconnected: '
-    await day '^no answer: asking again$'
+    await -E day '^disconnected: '
+    await -E day '^no answer: asking again$'
     start_server
-    await day '^my status is "at work"$' 3
+    await -E day '^my status is "at work"$' 3
     # bob comes: it still sees him.
     mkfifo "$work/bob.in"
     "$examples/02_set_status" "$address" $app bob "$(sig bob)" <"$work/bob.in" >/dev/null &
     other=$!
     exec 3>"$work/bob.in"
-    await day '^bob has status 1$'
+    await -E day '^bob has status 1$'
     exec 3>&-
     wait $other || fail "02_set_status answered $?"
     other=''
@@ -147,7 +101,7 @@ SH
     wait $program || code=$?
     program=''
     [ $code -eq 3 ] || fail "05_hard_day ended with $code"
-    await day '^logged out by the server: .*\(6208\)$'
+    await -E day '^logged out by the server: .*\(6208\)$'
     ;;
 *) fail "no example $example" ;;
 esac

@@ -86,7 +86,7 @@ class ClientBase:
         return self._core.server_time_ms()
 
     def notify_network_changed(self) -> None:
-        """Tells the client that the network changed or came back: if it waits to reconnect, it tries at once."""
+        """Tells the client that the network changed or came back: it connects anew at once unless it is connected."""
         self._core.notify_network_changed()
 
 

@@ -28,6 +28,7 @@ mod dial;
 pub mod options;
 #[cfg(feature = "test-panic")]
 mod planted;
+mod race;
 mod runtime;
 mod session;
 mod visible;

@@ -13,6 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
+use crate::race::first_connected;
+
 /// A connection: bytes both ways.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -70,18 +72,14 @@ impl World for SystemWorld {
                 Ok(address) => vec![SocketAddr::new(address, port)],
                 Err(_) => look_up(host, port, lookups).await?,
             };
-            let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-            for address in addresses {
-                match TcpStream::connect(address).await {
-                    Ok(stream) => {
-                        // Small requests whose answers are waited for: never hold one back for company.
-                        stream.set_nodelay(true)?;
-                        return Ok(Box::new(stream) as Box<dyn Stream>);
-                    }
-                    Err(error) => failure = io::Error::new(error.kind(), format!("{address}: {error}")),
-                }
-            }
-            Err(failure)
+            first_connected(addresses, |address| async move {
+                let named = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
+                let stream = TcpStream::connect(address).await.map_err(named)?;
+                // Small requests whose answers are waited for: never hold one back for company.
+                stream.set_nodelay(true).map_err(named)?;
+                Ok(Box::new(stream) as Box<dyn Stream>)
+            })
+            .await
         })
     }
 

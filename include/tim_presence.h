@@ -494,7 +494,8 @@ int32_t timSetThreadHooks(TimClient client,
  * Results: TIM_OK, also if this user is logged in already; TIM_ERR_INVALID_OPERATION (7014) while another user is;
  * TIM_ERR_LOGIN_IN_PROGRESS (7501); TIM_ERR_INVALID_USER_ID (7003); TIM_ERR_USER_SIG_EXPIRED (70001) and the other
  * TIM_ERR_USER_SIG_*; TIM_ERR_APP_NOT_FOUND (70020); TIM_ERR_TOO_MANY_FAILURES (70050), with retry_after_ms;
- * TIM_ERR_NO_CONNECTION (9523), TIM_ERR_SERVER_NOT_TRUSTED (-20).
+ * TIM_ERR_NO_CONNECTION (9523); TIM_ERR_SERVER_NOT_TRUSTED (-20) at once, with TLS; TIM_ERR_LOGGED_OUT (6023) if
+ * timLogout came before the answer; TIM_ERR_INVALID_PARAMETERS (6017) for a UserSig larger than the server takes.
  *
  * @param client     The client.
  * @param user_id    The user: 1 to 32 bytes of printable ASCII; not NULL. Copied.
@@ -606,9 +607,10 @@ int32_t timNotifyNetworkChanged(TimClient client);
  * Results that all of these have: TIM_ERR_NOT_LOGGED_IN (6014) before a login; TIM_ERR_LOGGED_OUT (6023) if the user
  * is logged out meanwhile; TIM_ERR_NO_CONNECTION (9523) if there is no connection for option "disconnected_wait_ms";
  * TIM_ERR_DISCONNECTED (9508) if the connection was lost before the answer, so that nobody knows whether a change took
- * effect; TIM_ERR_SHUTDOWN if the client is destroyed. Asking and subscribing have TIM_ERR_INTERFACE_NOT_SUPPORTED
- * (7013) if the app's plan lacks them, TIM_ERR_STATUS_DISABLED (72001) if they are switched off, and
- * TIM_ERR_RATE_LIMITED (7008) after 20 calls of a kind in 5 seconds.
+ * effect; TIM_ERR_SHUTDOWN if the client is destroyed; TIM_ERR_PANIC if an internal error or a panic of yours in a
+ * callback ended it. Asking and subscribing have TIM_ERR_INTERFACE_NOT_SUPPORTED (7013) if the app's plan lacks them,
+ * TIM_ERR_STATUS_DISABLED (72001) if they are switched off, and TIM_ERR_RATE_LIMITED (7008) after 20 calls of a kind in
+ * 5 seconds.
  * ================================================================================================ */
 
 /**

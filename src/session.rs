@@ -32,7 +32,8 @@ pub const TIM_LOGIN_LOGGING_OUT: i32 = 4;
 /// Results: TIM_OK, also if this user is logged in already; TIM_ERR_INVALID_OPERATION (7014) while another user is;
 /// TIM_ERR_LOGIN_IN_PROGRESS (7501); TIM_ERR_INVALID_USER_ID (7003); TIM_ERR_USER_SIG_EXPIRED (70001) and the other
 /// TIM_ERR_USER_SIG_*; TIM_ERR_APP_NOT_FOUND (70020); TIM_ERR_TOO_MANY_FAILURES (70050), with retry_after_ms;
-/// TIM_ERR_NO_CONNECTION (9523), TIM_ERR_SERVER_NOT_TRUSTED (-20).
+/// TIM_ERR_NO_CONNECTION (9523); TIM_ERR_SERVER_NOT_TRUSTED (-20) at once, with TLS; TIM_ERR_LOGGED_OUT (6023) if
+/// timLogout came before the answer; TIM_ERR_INVALID_PARAMETERS (6017) for a UserSig larger than the server takes.
 ///
 /// @param client     The client.
 /// @param user_id    The user: 1 to 32 bytes of printable ASCII; not NULL. Copied.

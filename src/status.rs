@@ -3,9 +3,10 @@
 //! Results that all of these have: TIM_ERR_NOT_LOGGED_IN (6014) before a login; TIM_ERR_LOGGED_OUT (6023) if the user
 //! is logged out meanwhile; TIM_ERR_NO_CONNECTION (9523) if there is no connection for option "disconnected_wait_ms";
 //! TIM_ERR_DISCONNECTED (9508) if the connection was lost before the answer, so that nobody knows whether a change took
-//! effect; TIM_ERR_SHUTDOWN if the client is destroyed. Asking and subscribing have TIM_ERR_INTERFACE_NOT_SUPPORTED
-//! (7013) if the app's plan lacks them, TIM_ERR_STATUS_DISABLED (72001) if they are switched off, and
-//! TIM_ERR_RATE_LIMITED (7008) after 20 calls of a kind in 5 seconds.
+//! effect; TIM_ERR_SHUTDOWN if the client is destroyed; TIM_ERR_PANIC if an internal error or a panic of yours in a
+//! callback ended it. Asking and subscribing have TIM_ERR_INTERFACE_NOT_SUPPORTED (7013) if the app's plan lacks them,
+//! TIM_ERR_STATUS_DISABLED (72001) if they are switched off, and TIM_ERR_RATE_LIMITED (7008) after 20 calls of a kind in
+//! 5 seconds.
 
 use std::ffi::{c_char, c_void};
 

@@ -28,7 +28,8 @@ pub trait World: Send + Sync + 'static {
     /// Connects to `host`, a name or an address, at `port`. Polled on the client's runtime: must not block.
     fn connect(&self, host: &str, port: u16) -> Connecting;
 
-    /// Milliseconds since an arbitrary origin; never goes back. Called on any thread.
+    /// Milliseconds since an arbitrary origin; never goes back, and goes on while the machine sleeps where the system has
+    /// such a clock: it is what the server's time is reckoned with. Called on any thread.
     fn mono_ms(&self) -> u64;
 
     /// A random number, evenly distributed. Called on any thread.
@@ -84,13 +85,29 @@ impl World for SystemWorld {
     }
 
     fn mono_ms(&self) -> u64 {
-        u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX)
+        boot_ms().unwrap_or_else(|| u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 
     fn random(&self) -> u64 {
         // The system's generator fails only where there is none; jitter from the clock is then better than no jitter.
         getrandom::u64().unwrap_or_else(|_| self.origin.elapsed().as_nanos() as u64)
     }
+}
+
+/// The clock that counts the machine's sleep too. `Instant`'s does not on Linux: after an hour's sleep it would be an hour
+/// behind the server's time for as long as the connection stays.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn boot_ms() -> Option<u64> {
+    use rustix::time::{ClockId, clock_gettime};
+    let now = clock_gettime(ClockId::Boottime);
+    let (seconds, nanoseconds) = (u64::try_from(now.tv_sec).ok()?, u64::try_from(now.tv_nsec).ok()?);
+    seconds.checked_mul(1_000)?.checked_add(nanoseconds / 1_000_000)
+}
+
+/// Elsewhere `Instant` is the best there is.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn boot_ms() -> Option<u64> {
+    None
 }
 
 async fn look_up(host: String, port: u16, lookups: Arc<AtomicUsize>) -> io::Result<Vec<SocketAddr>> {
@@ -127,4 +144,22 @@ pub(crate) async fn off_thread<T: Send + 'static>(
     answered
         .await
         .map_err(|_| io::Error::other("a helping thread ended without an answer"))
+}
+
+#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+mod tests {
+    use super::*;
+
+    /// Of two worlds made at different times, too: the origin is the machine's.
+    #[test]
+    fn the_clock_of_the_server_s_time_counts_the_machine_s_sleep() {
+        let boot_ms = || {
+            let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+            u64::try_from(now.tv_sec * 1_000 + now.tv_nsec / 1_000_000).unwrap()
+        };
+        for _ in 0..2 {
+            let (before, ours, after) = (boot_ms(), SystemWorld::new().mono_ms(), boot_ms());
+            assert!((before..=after).contains(&ours), "{before} {ours} {after}");
+        }
+    }
 }

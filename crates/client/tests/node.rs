@@ -208,6 +208,42 @@ fn a_watcher_sees_a_user_come_speak_log_out_and_get_lost() {
     }
 }
 
+/// R8.8: from the file that a run left to what a watcher is told.
+#[test]
+fn a_logout_that_another_run_left_unsaid_shows_a_watcher_no_online() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = format!(r#","data_dir":{:?}"#, folder.path());
+    let bob = User::online(&server, "bob", &data_dir);
+    let alice = User::online(&server, "alice", "");
+    let subscribed = alice.call(|client, done| client.subscribe(vec!["bob".into()], done));
+    assert_eq!(subscribed.users[0].status, ONLINE);
+    bob.client.destroy(PATIENCE).unwrap();
+    let lost = alice.until_status("bob", OFFLINE, "");
+
+    let now_s = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let sig = user_sig::sign(app(), KEY, "bob", now_s.as_secs() as i64, 3_600);
+    // The session 0 is whichever the device has.
+    let unsaid = format!(
+        r#"{{"version":2,"logouts":[{{"sdk_app_id":7,"user_id":"bob","user_sig":"{sig}","session":0}}]}}"#
+    );
+    std::fs::write(folder.path().join("logout"), unsaid).unwrap();
+    let options = format!(
+        r#"{{"server":"tim://{}","sdk_app_id":7{data_dir}}}"#,
+        server.address
+    );
+    let next_run = Client::create(&options).unwrap();
+    match alice.until(|told| matches!(told, Told::Status(status) if status.user_id == "bob")) {
+        Told::Status(said) => {
+            let shown = (said.status, said.reason, said.version == lost.version + 1);
+            assert_eq!(shown, (UNLOGINED, 2, true), "the very next change: {said:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+    next_run.destroy(PATIENCE).unwrap();
+    alice.client.destroy(PATIENCE).unwrap();
+}
+
 #[test]
 fn the_servers_refusals_arrive_as_results() {
     let server = Server::start();

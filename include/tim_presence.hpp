@@ -825,7 +825,7 @@ public:
     if (code != TIM_OK) return detail::error_of(code);
     return ServerTime(std::chrono::milliseconds(ms));
   }
-  /** Tells the client that the network changed or came back: if it waits to reconnect, it tries at once. */
+  /** Tells the client that the network changed or came back: it connects anew at once unless it is connected. */
   Error notify_network_changed() const { return detail::error_of(timNotifyNetworkChanged(handle().value)); }
 
   /** Sets who is told of changes of status; empty removes. See timSetUserStatusChangedCallback. */

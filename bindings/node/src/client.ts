@@ -244,7 +244,7 @@ export class Client extends EventEmitter {
     return this.#closing !== undefined;
   }
 
-  /** Says that the network changed or came back: a client that waits to reconnect tries at once. */
+  /** Says that the network changed or came back: the client connects anew at once unless it is connected. */
   notifyNetworkChanged(): void {
     const code = native.notifyNetworkChanged(this.#handle);
     if (code !== ErrorCode.OK) throw refusal(code);

@@ -122,7 +122,7 @@ public final class PresenceClient: Sendable {
         }
     }
 
-    /// Tells the client that the network changed or came back: if it waits to reconnect, it tries at once.
+    /// Tells the client that the network changed or came back: it connects anew at once unless it is connected.
     public func notifyNetworkChanged() throws {
         try requireOK(timNotifyNetworkChanged(handle))
     }

@@ -131,7 +131,7 @@ public class PresenceClient(options: ClientOptions) : AutoCloseable {
             return ms[0]
         }
 
-    /** Tells the client that the network changed or came back: if it waits to reconnect, it tries at once. */
+    /** Tells the client that the network changed or came back: it connects anew at once unless it is connected. */
     public fun notifyNetworkChanged() {
         requireOk(Native.networkChanged(session.handle))
     }

@@ -308,9 +308,9 @@ impl User {
     /// here, as after [`User::log_out`], and it never counts as live for that. A login without a number means whichever
     /// the device has.
     ///
-    /// A login no longer known has been ended or forgotten (R2.4) already: then only the status is drawn anew, so that
-    /// a user whose last device says its logout after its retention is UNLOGINED all the same. Not known is also a login
-    /// that a newer one of the same device took the place of: that one goes on. Refused as [`User::log_in`] is.
+    /// A login no longer known has been ended or forgotten (R2.4) already, and nothing changes: the status of a user whose
+    /// devices are all forgotten is kept, since others of them may never have logged out. Not known is also a login that a
+    /// newer one of the same device took the place of: that one goes on. Refused as [`User::log_in`] is.
     pub fn log_out_late(&mut self, login: &Login, context: Context<'_>) -> Result<LeftLate, LoginRefusal> {
         if self.is_revoked(login.signed_at_s) {
             return Err(LoginRefusal::Revoked);
@@ -322,7 +322,7 @@ impl User {
         Ok(LeftLate {
             ended: left.into_iter().collect(),
             was_known,
-            changed: self.settle(Reason::Logout, context),
+            changed: was_known && self.settle(Reason::Logout, context),
         })
     }
 
@@ -812,17 +812,34 @@ mod tests {
         assert_eq!(revoked, Err(LoginRefusal::Revoked), "R8.7");
     }
 
-    /// R8.8, R2.4: the status was kept when the device was forgotten; now its user logged out.
+    /// R8.8, R2.4: the status is kept when the devices are forgotten, and the Mac never logged out.
     #[test]
-    fn a_logout_said_after_the_retention_counts_all_the_same() {
+    fn a_logout_said_after_the_retention_changes_nothing() {
         let mut scene = Scene::new();
         let phone = scene.log_in(Ios, "phone");
+        let mac = scene.log_in(Mac, "mac");
         scene.lose(phone, Loss::LinkClosed);
+        scene.lose(mac, Loss::LinkClosed);
         scene.pass(8 * DAY);
-        assert_eq!(scene.status().0, Status::Offline);
+        let kept = (scene.status(), scene.version());
+        assert_eq!(kept.0, (Status::Offline, Reason::LinkClosed));
         let left = scene.log_out_late(Ios, "phone", Some(phone)).unwrap();
-        assert_eq!((left.was_known, left.changed), (false, true));
-        assert_eq!(scene.status(), (Status::Unlogined, Reason::Logout));
+        assert_eq!((left.was_known, left.changed), (false, false));
+        assert_eq!((scene.status(), scene.version()), kept);
+    }
+
+    /// R8.8, R2.4: the answer to the first was lost, so it is said again, when the Mac is forgotten.
+    #[test]
+    fn a_logout_said_twice_does_not_speak_for_a_device_forgotten_between() {
+        let mut scene = Scene::new();
+        let phone = scene.log_in(Ios, "phone");
+        let mac = scene.log_in(Mac, "mac");
+        scene.lose(phone, Loss::LinkClosed);
+        scene.lose(mac, Loss::LinkClosed);
+        assert!(scene.log_out_late(Ios, "phone", Some(phone)).unwrap().was_known);
+        scene.pass(8 * DAY);
+        assert!(!scene.log_out_late(Ios, "phone", Some(phone)).unwrap().changed);
+        assert_eq!(scene.status().0, Status::Offline);
     }
 
     /// A million accounts fit.

@@ -151,8 +151,11 @@ impl Model {
                 && device.key == login.device
                 && login.resumes.is_none_or(|number| device.session == number)
         });
-        let status = self.aggregate(user);
-        self.become_status(user, status, Reason::Logout);
+        // R2.4: a device forgotten says nothing of the others that are.
+        if !left.is_empty() {
+            let status = self.aggregate(user);
+            self.become_status(user, status, Reason::Logout);
+        }
         let ended = left.into_iter().map(|device| Ended {
             session: device.session,
             connection: device.connection,

@@ -20,6 +20,7 @@
 //! | `backoff_base_ms` | number | 500 | bound of the first wait before reconnecting; it doubles with each failure (R8.5). 1 to 60000 |
 //! | `backoff_max_ms` | number | 30000 | bound of any such wait (R8.5). 1 to 600000 |
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -305,7 +306,7 @@ impl Options {
             invalid(format!(
                 "option \"server\" is \"{}\" and must be \"tim://host[:port]\", with tims, tim+ws or tims+ws instead of tim for \
                  TLS, WebSocket or both",
-                shown(server)
+                shown(&without_user(server))
             ))
         })?;
         Ok(Options {
@@ -450,6 +451,14 @@ fn shown(given: &str) -> String {
         .take(LETTERS_MAX)
         .flat_map(char::escape_debug)
         .collect()
+}
+
+/// An address without what may be a user and a password.
+fn without_user(address: &str) -> Cow<'_, str> {
+    match address.rsplit_once('@') {
+        Some((_, place)) => format!("…@{place}").into(),
+        None => address.into(),
+    }
 }
 
 fn invalid(text: impl Into<String>) -> CallError {
@@ -615,6 +624,18 @@ mod tests {
                 "{error}"
             );
             assert!(Options::parse(&json("tims")).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_refused_address_is_quoted_without_its_password() {
+        for given in [
+            "tims://u:secret@host:1",
+            "u:se@cret@host:1",
+            "tim+ws://u:se/cret@host:1",
+        ] {
+            let error = refused(&serde_json::json!({"server": given, "sdk_app_id": 1}).to_string());
+            assert!(error.text.contains("is \"…@host:1\" and must be"), "{error}");
         }
     }
 

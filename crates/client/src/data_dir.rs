@@ -120,41 +120,47 @@ impl Identity {
 }
 
 impl DataDir {
-    /// The logouts to be said for `sdk_app_id`, oldest first. What a file holds that is not whole is as good as absent.
-    pub(crate) fn unsaid_logouts(&self, sdk_app_id: u64) -> Vec<UnsaidLogout> {
-        let mut logouts = self.read_logouts();
+    /// The logouts to be said for `sdk_app_id`, oldest first. What a file holds that is not whole is as good as absent; one
+    /// that cannot be read, or is of a later release, is an error here and below, and stays as it is.
+    pub(crate) fn unsaid_logouts(&self, sdk_app_id: u64) -> io::Result<Vec<UnsaidLogout>> {
+        let mut logouts = self.read_logouts()?;
         logouts.retain(|logout| logout.sdk_app_id == sdk_app_id);
-        logouts
+        Ok(logouts)
     }
 
     /// Remembers a logout until it is said, in place of an earlier one of the same user.
     pub(crate) fn remember(&self, unsaid: &UnsaidLogout) -> io::Result<()> {
-        let mut logouts = self.read_logouts();
+        let mut logouts = self.read_logouts()?;
         add_unsaid(&mut logouts, unsaid.clone());
         self.write_logouts(logouts)
     }
 
     /// A logout need not be said any more. One of the same user that came after it stays.
     pub(crate) fn forget_logout(&self, said: &UnsaidLogout) -> io::Result<()> {
-        let mut logouts = self.read_logouts();
+        let mut logouts = self.read_logouts()?;
         logouts.retain(|logout| logout != said);
         self.write_logouts(logouts)
     }
 
-    fn read_logouts(&self) -> Vec<UnsaidLogout> {
-        let Ok(Some(text)) = self.read(LOGOUT) else {
-            return Vec::new();
+    fn read_logouts(&self) -> io::Result<Vec<UnsaidLogout>> {
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("the file \"{LOGOUT}\": {error}"));
+        let Some(text) = self.read(LOGOUT).map_err(named)? else {
+            return Ok(Vec::new());
         };
         let Ok(file) = serde_json::from_str::<Value>(&text) else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
         match (file.get("version").and_then(Value::as_u64), file.get("logouts")) {
             (Some(LOGOUTS_VERSION), Some(Value::Array(logouts))) => {
-                logouts.iter().filter_map(UnsaidLogout::from_json).collect()
+                Ok(logouts.iter().filter_map(UnsaidLogout::from_json).collect())
             }
             // Before the version 2.
-            (None, None) => UnsaidLogout::from_json(&file).into_iter().collect(),
-            _ => Vec::new(),
+            (None, None) => Ok(UnsaidLogout::from_json(&file).into_iter().collect()),
+            (Some(later), _) if later > LOGOUTS_VERSION => Err(named(io::Error::other(
+                "a later release of this library wrote it",
+            ))),
+            _ => Ok(Vec::new()),
         }
     }
 
@@ -350,8 +356,8 @@ mod tests {
         let unsaid = logout_of("alice", 1 << 52);
         let data_dir = take(folder.path()).data_dir.unwrap();
         data_dir.remember(&unsaid).unwrap();
-        assert!(data_dir.unsaid_logouts(1) == [unsaid.clone()], "R8.8");
-        assert!(data_dir.unsaid_logouts(2).is_empty(), "of another app");
+        assert!(data_dir.unsaid_logouts(1).unwrap() == [unsaid.clone()], "R8.8");
+        assert!(data_dir.unsaid_logouts(2).unwrap().is_empty(), "of another app");
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -363,7 +369,7 @@ mod tests {
         }
         data_dir.forget_logout(&unsaid).unwrap();
         data_dir.forget_logout(&unsaid).unwrap();
-        assert!(data_dir.unsaid_logouts(1).is_empty());
+        assert!(data_dir.unsaid_logouts(1).unwrap().is_empty());
         assert!(!folder.path().join(LOGOUT).exists(), "no secret is left");
     }
 
@@ -383,14 +389,14 @@ mod tests {
         ] {
             data_dir.remember(unsaid).unwrap();
         }
-        assert!(data_dir.unsaid_logouts(1) == [logout_of("bob", 2), logout_of("alice", 3)]);
+        assert!(data_dir.unsaid_logouts(1).unwrap() == [logout_of("bob", 2), logout_of("alice", 3)]);
         data_dir.forget_logout(&logout_of("alice", 1)).unwrap();
         data_dir.forget_logout(&logout_of("bob", 2)).unwrap();
         assert!(
-            data_dir.unsaid_logouts(1) == [logout_of("alice", 3)],
+            data_dir.unsaid_logouts(1).unwrap() == [logout_of("alice", 3)],
             "that one is newer"
         );
-        assert!(data_dir.unsaid_logouts(2) == [elsewhere]);
+        assert!(data_dir.unsaid_logouts(2).unwrap() == [elsewhere]);
     }
 
     #[test]
@@ -401,7 +407,7 @@ mod tests {
         for name in &names {
             data_dir.remember(&logout_of(name, 1)).unwrap();
         }
-        assert_eq!(users(&data_dir.unsaid_logouts(1)), &names[1..]);
+        assert_eq!(users(&data_dir.unsaid_logouts(1).unwrap()), &names[1..]);
         // A UserSig that leaves room for one more of its kind, at most.
         let long = |user: &str| UnsaidLogout {
             user_sig: "s".repeat(30_000),
@@ -410,7 +416,7 @@ mod tests {
         for user in ["long", "longer", "longest"] {
             data_dir.remember(&long(user)).unwrap();
         }
-        assert_eq!(users(&data_dir.unsaid_logouts(1)), ["longer", "longest"]);
+        assert_eq!(users(&data_dir.unsaid_logouts(1).unwrap()), ["longer", "longest"]);
     }
 
     #[test]
@@ -419,9 +425,9 @@ mod tests {
         let data_dir = take(folder.path()).data_dir.unwrap();
         let old = r#"{"sdk_app_id":1,"session":7,"user_id":"alice","user_sig":"secret"}"#;
         fs::write(folder.path().join(LOGOUT), old).unwrap();
-        assert!(data_dir.unsaid_logouts(1) == [logout_of("alice", 7)]);
+        assert!(data_dir.unsaid_logouts(1).unwrap() == [logout_of("alice", 7)]);
         data_dir.remember(&logout_of("bob", 8)).unwrap();
-        assert!(data_dir.unsaid_logouts(1) == [logout_of("alice", 7), logout_of("bob", 8)]);
+        assert!(data_dir.unsaid_logouts(1).unwrap() == [logout_of("alice", 7), logout_of("bob", 8)]);
         let written = fs::read_to_string(folder.path().join(LOGOUT)).unwrap();
         assert!(written.contains(r#""version":2"#), "{written}");
     }
@@ -436,13 +442,49 @@ mod tests {
             "[]",
             r#"{"sdk_app_id":1,"user_id":"a"}"#,
             r#"{"version":2,"logouts":7}"#,
-            r#"{"version":3,"logouts":[{"sdk_app_id":1,"session":7,"user_id":"a","user_sig":"s"}]}"#,
         ] {
             fs::write(folder.path().join(LOGOUT), torn).unwrap();
-            assert!(data_dir.unsaid_logouts(1).is_empty(), "{torn}");
+            assert!(data_dir.unsaid_logouts(1).unwrap().is_empty(), "{torn}");
         }
         let half = r#"{"version":2,"logouts":[{"sdk_app_id":1},{"sdk_app_id":1,"session":7,"user_id":"alice","user_sig":"secret"}]}"#;
         fs::write(folder.path().join(LOGOUT), half).unwrap();
-        assert!(data_dir.unsaid_logouts(1) == [logout_of("alice", 7)]);
+        assert!(data_dir.unsaid_logouts(1).unwrap() == [logout_of("alice", 7)]);
+    }
+
+    #[test]
+    fn a_logout_file_of_a_later_release_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = take(folder.path()).data_dir.unwrap();
+        let later = r#"{"version":3,"logouts":[{"who":"alice"}]}"#;
+        fs::write(folder.path().join(LOGOUT), later).unwrap();
+        for result in [
+            data_dir.unsaid_logouts(1).map(drop),
+            data_dir.remember(&logout_of("bob", 8)),
+            data_dir.forget_logout(&logout_of("bob", 8)),
+        ] {
+            let text = result.unwrap_err().to_string();
+            assert!(
+                text.contains("\"logout\"") && text.contains("later release"),
+                "{text}"
+            );
+        }
+        assert_eq!(fs::read_to_string(folder.path().join(LOGOUT)).unwrap(), later);
+    }
+
+    /// A symbolic link to itself can be removed and replaced, but not read, not even by root.
+    #[cfg(unix)]
+    #[test]
+    fn a_logout_file_that_cannot_be_read_is_not_taken_for_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = take(folder.path()).data_dir.unwrap();
+        let file = folder.path().join(LOGOUT);
+        std::os::unix::fs::symlink(LOGOUT, &file).unwrap();
+        assert!(data_dir.unsaid_logouts(1).is_err());
+        assert!(data_dir.remember(&logout_of("bob", 8)).is_err());
+        assert!(data_dir.forget_logout(&logout_of("bob", 8)).is_err());
+        assert!(
+            fs::symlink_metadata(&file).unwrap().is_symlink(),
+            "R8.8: what it held is still there"
+        );
     }
 }

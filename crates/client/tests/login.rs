@@ -614,3 +614,82 @@ async fn a_change_of_network_has_an_unsaid_logout_said_at_once() {
     accept_late_logout(&mut server, 0).await;
     assert_eq!(begun.elapsed(), Duration::ZERO, "R8.8: the next chance");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_network_has_it_said_at_once_also_while_another_user_is_online() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = format!(r#","data_dir":{:?}"#, folder.path());
+    let mut server = Server::new();
+    let mut app = App::with(&server, &more);
+    leaves_unsaid(&mut server, &mut app, "alice", 1).await;
+    server.accept().await.login().await; // and hangs
+    app.client.login("bob", "sig", app.note("bob")).unwrap();
+    let (_bobs, login) = server.accept_login().await;
+    assert_eq!(login.user_id, "bob");
+    app.until("=bob 0").await;
+    let begun = Instant::now();
+    app.client.network_changed().unwrap();
+    let said = accept_late_logout(&mut server, 0).await;
+    assert_eq!(said, ("alice".to_owned(), Some(SessionId(1))));
+    assert_eq!(begun.elapsed(), Duration::ZERO, "R8.8: the next chance");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_logout_after_a_login_that_nobody_answered_is_said_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = format!(r#","data_dir":{:?}"#, folder.path());
+    let mut server = Server::new();
+    let mut app = App::with(&server, &more);
+    app.log_in();
+    let mut peer = server.accept().await;
+    peer.login().await;
+    let begun = Instant::now();
+    app.client.logout(app.note("logout")).unwrap();
+    app.until("=logout 0").await;
+    assert_eq!(begun.elapsed(), Duration::from_secs(3), "R8.8");
+    let said = accept_late_logout(&mut server, 0).await;
+    assert_eq!(said, ("alice".to_owned(), None), "of whichever login it has");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_logout_after_the_connection_of_an_unanswered_login_is_said_on_the_next() {
+    for changes_network in [false, true] {
+        let mut server = Server::new();
+        let mut app = App::new(&server);
+        app.log_in();
+        let mut peer = server.accept().await;
+        peer.login().await;
+        if changes_network {
+            server.world.hanging.store(true, Ordering::SeqCst);
+            app.client.network_changed().unwrap();
+            peer.closed().await;
+            app.client.logout(app.note("logout")).unwrap();
+            app.until("=login 6023").await;
+            server.world.hanging.store(false, Ordering::SeqCst);
+            tokio::time::advance(Duration::from_millis(100)).await;
+            app.client.network_changed().unwrap();
+        } else {
+            drop(peer);
+            app.until("Disconnected 9523").await;
+            app.client.logout(app.note("logout")).unwrap();
+        }
+        let said = accept_late_logout(&mut server, 0).await;
+        assert_eq!(said, ("alice".to_owned(), None), "R8.8");
+        app.until("=logout 0").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_logout_before_any_login_was_sent_has_nothing_to_say() {
+    let mut server = Server::new();
+    let mut app = App::new(&server);
+    server.world.hanging.store(true, Ordering::SeqCst);
+    app.log_in();
+    app.until("Connecting 0").await;
+    server.world.hanging.store(false, Ordering::SeqCst);
+    let begun = Instant::now();
+    app.client.logout(app.note("logout")).unwrap();
+    app.until("=logout 0").await;
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    assert!(!server.was_dialed());
+}

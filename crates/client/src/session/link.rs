@@ -120,13 +120,19 @@ impl Machine {
     }
 
     /// R8.5: at once. An attempt under way, its first frames included, may hang in the old network: it is given up for a new
-    /// one. A connection that is there is asked for a sign of life instead, for it may live on.
+    /// one, and so is the saying of earlier logouts (R8.8), whatever else goes on. A connection that is there is asked for a
+    /// sign of life instead, for it may live on.
     pub(super) fn network_changed(&mut self, now: Instant) {
         self.backoff.reset();
         let due = self
             .network_restart
             .map_or(now, |last| now.max(last + NETWORK_RESTART_GAP));
+        if due <= now && !self.unsaid.is_empty() {
+            self.network_restart = Some(now);
+            self.start_farewell();
+        }
         match &mut self.link {
+            Link::Idle => {}
             Link::Waiting { until } if *until <= due => {}
             Link::Waiting { .. } | Link::Dialing { .. } | Link::Greeting => self.start_anew(due, now),
             // Once is enough: whoever calls this in a loop floods nobody.
@@ -138,11 +144,6 @@ impl Machine {
                 heart.unanswered_since = Some(now);
                 self.transmit_heartbeat(now);
             }
-            Link::Idle if due <= now && !self.unsaid.is_empty() => {
-                self.network_restart = Some(now);
-                self.start_farewell();
-            }
-            Link::Idle => {}
         }
     }
 

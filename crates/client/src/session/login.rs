@@ -1,6 +1,6 @@
 //! How a session begins, continues on another connection, and ends (R8.1–R8.4, R8.8).
 
-use presence::ids::UserId;
+use presence::ids::{SessionId, UserId};
 use presence_protocol::errors::{self, code};
 use presence_protocol::frame::FRAME_BYTES_MAX;
 use presence_protocol::message::{LoginReply, LoginRequest, Reply, Request};
@@ -30,6 +30,9 @@ const FRAME_BYTES_MIN: usize = 1024;
 
 /// The longest wait a server may ask for before the next login.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(120);
+
+/// Said of a login whose number was not told: whichever the device has (`LoginRequest.only_to_log_out`).
+const WHICHEVER_LOGIN: SessionId = SessionId(0);
 
 /// How a session ended other than by its own wish.
 enum End {
@@ -65,6 +68,7 @@ impl Machine {
                     call,
                     give_up_at: now + self.options.login_timeout,
                     last_failure: None,
+                    login_sent: false,
                 });
                 self.outlet.visible.set_login_state(LoginState::LoggingIn);
                 self.stop_farewell_of(user);
@@ -112,7 +116,11 @@ impl Machine {
         } else {
             Purpose::Login
         };
-        self.transmit(purpose, &login, now).is_ok()
+        let sent = self.transmit(purpose, &login, now).is_ok();
+        if let Phase::LoggingIn(attempt) = &mut self.phase {
+            attempt.login_sent |= sent;
+        }
+        sent
     }
 
     pub(super) fn login_answered(&mut self, reply: Reply, now: Instant) {
@@ -379,11 +387,13 @@ impl Machine {
             }
             Phase::LoggingIn(attempt) => {
                 self.complete(attempt.call, Outcome::of(code::LOGGED_OUT));
-                let account = attempt.account;
+                let Attempt {
+                    account, login_sent, ..
+                } = attempt;
                 self.leave(
                     Leaving {
                         account,
-                        number: None,
+                        number: login_sent.then_some(WHICHEVER_LOGIN),
                         call,
                         give_up_at,
                         said: false,
@@ -410,7 +420,7 @@ impl Machine {
 
     fn leave(&mut self, leaving: Leaving, now: Instant) {
         self.last_list = None;
-        let no_login_sent = leaving.number.is_none() && !matches!(self.link, Link::Greeting);
+        let no_login_sent = leaving.number.is_none();
         self.phase = Phase::LoggingOut(leaving);
         self.outlet.visible.set_login_state(LoginState::LoggingOut);
         match &self.link {

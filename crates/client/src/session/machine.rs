@@ -55,6 +55,8 @@ pub(crate) struct Attempt {
     pub(crate) give_up_at: Instant,
     /// Why the last connection was lost, or was not to be had.
     pub(crate) last_failure: Option<String>,
+    /// On this connection or an earlier one: the server may have let the device in, whether its answer comes or not.
+    pub(crate) login_sent: bool,
 }
 
 /// The login of this device, which outlives connections.
@@ -70,7 +72,7 @@ pub(crate) struct Session {
 /// A session about to end by its own wish.
 pub(crate) struct Leaving {
     pub(crate) account: Account,
-    /// `None`: the login was given up before its answer.
+    /// `None`: the server knows of no login. 0: of whichever this device has, for no answer told the number.
     pub(crate) number: Option<SessionId>,
     pub(crate) call: Seq,
     pub(crate) give_up_at: Instant,
@@ -147,7 +149,7 @@ pub(crate) struct Machine {
     unstashing: bool,
     connection_told: ConnectionState,
     /// A warning from before there could be a log listener.
-    notice: Option<&'static str>,
+    notice: Option<String>,
 }
 
 /// Whether commands go on.
@@ -168,12 +170,16 @@ impl Machine {
         now: Instant,
     ) -> Machine {
         let backoff = Backoff::new(options.backoff_base, options.backoff_max);
-        let unsaid = identity
-            .data_dir
-            .as_ref()
-            .map(|data_dir| data_dir.unsaid_logouts(options.sdk_app_id))
-            .unwrap_or_default();
-        let notice = identity.folder_in_use.then_some(FOLDER_IN_USE);
+        let mut notice = identity.folder_in_use.then(|| FOLDER_IN_USE.to_owned());
+        let unsaid = match &identity.data_dir {
+            None => Vec::new(),
+            Some(data_dir) => data_dir
+                .unsaid_logouts(options.sdk_app_id)
+                .unwrap_or_else(|error| {
+                    notice = Some(format!("earlier logouts stay unsaid: {error}"));
+                    Vec::new()
+                }),
+        };
         let mut machine = Machine {
             options,
             identity,
@@ -214,7 +220,7 @@ impl Machine {
                 let for_logs = matches!(listener, Listener::Log(..));
                 self.items.push(Item::Listen(listener));
                 if for_logs && let Some(notice) = self.notice.take() {
-                    self.items.push(Item::Log(LogLevel::Warn, notice.to_owned()));
+                    self.items.push(Item::Log(LogLevel::Warn, notice));
                 }
             }
             Command::Unlisten(kind) => self.items.push(Item::Unlisten(kind)),

@@ -66,8 +66,8 @@ impl Control {
         })
     }
 
-    /// Ends it. A backup that is under way is cut off: whoever takes it may be slow, and the server has little time.
-    pub fn stop(&mut self) {
+    /// Has it end. A backup that is under way is cut off: whoever takes it may be slow, and the server has little time.
+    pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         if let Some(stream) = &*lock(&self.served) {
             // It may have gone by itself.
@@ -75,6 +75,10 @@ impl Control {
         }
         // Wakes the thread. If that fails it has ended.
         drop(UnixStream::connect(&self.address.path));
+    }
+
+    /// Waits for the end, which a backup that waits for the store's thread puts off.
+    pub fn join(&mut self) {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {

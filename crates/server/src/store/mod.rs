@@ -14,17 +14,19 @@ mod folder;
 mod guarded;
 pub mod settings;
 #[cfg(test)]
+mod stuck;
+#[cfg(test)]
 mod tests;
 mod writer;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Sender, TrySendError, bounded};
+use crossbeam_channel::{RecvTimeoutError, SendTimeoutError, Sender, TrySendError, bounded};
 use presence::status::Version;
 use presence::time::Wall;
 use presence_node::clock::{Clock as _, SystemClock};
@@ -42,6 +44,8 @@ use self::writer::{BATCHES_MAX, Order, Writer};
 const ORDERS_MAX: usize = 16;
 /// How long a loop that ends waits for the store to take what is left.
 const LAST_WAIT: Duration = Duration::from_secs(3);
+/// How long a server that gives up waits for the disk.
+const RESCUE_WAIT: Duration = Duration::from_secs(2);
 
 /// The store of a running server. Dropped without [`Store::close`] it leaves what a crash leaves.
 pub struct Store {
@@ -60,6 +64,8 @@ struct Shared {
     batches: Sender<Vec<Saved>>,
     orders: Sender<Order>,
     statistics: Arc<Statistics>,
+    /// A loop ended with changes that had no room.
+    is_incomplete: AtomicBool,
     /// Released last.
     _folder: Folder,
 }
@@ -95,6 +101,7 @@ impl Store {
                 batches,
                 orders,
                 statistics,
+                is_incomplete: AtomicBool::new(false),
                 _folder: folder,
             }),
             thread: Some(thread),
@@ -119,14 +126,21 @@ impl Store {
     }
 
     /// Commits what it was given, without the mark of an orderly end: for a node that does not stop in time, whose loops
-    /// may know more than they have handed over. The next start is one after a crash.
+    /// may know more than they have handed over. The next start is one after a crash. A disk that does not answer is waited
+    /// for [`RESCUE_WAIT`] at most: it may be why the node did not stop.
     pub fn rescue(self) -> Result<(), StoreError> {
-        self.end(Order::Rescue).map(drop)
+        self.end(Order::Rescue, Some(RESCUE_WAIT)).map(drop)
     }
 
-    /// Commits what is left, and ends it. After the node has stopped.
+    /// Commits what is left, and ends it. After the node has stopped. If a loop could not hand over all, it is a rescue and
+    /// an error: versions may have been given out that the store does not have (R6.5).
     pub fn close(self) -> Result<(), StoreError> {
-        let statistics = self.end(Order::Close)?;
+        if self.shared.is_incomplete.load(Ordering::Acquire) {
+            self.rescue()?;
+            let lost = "the store had no room for the last changes: they are lost, and the next start is one after a crash";
+            return Err(StoreError::Refused(lost.to_owned()));
+        }
+        let statistics = self.end(Order::Close, None)?;
         let [commits, records, us, us_max] = [
             &statistics.commits,
             &statistics.records,
@@ -139,16 +153,41 @@ impl Store {
         Ok(())
     }
 
-    /// Ends the thread with this order.
+    /// Ends the thread with this order, waiting so long at most, or without an end.
     fn end(
         mut self,
         order: impl FnOnce(Sender<Result<(), String>>) -> Order,
+        patience: Option<Duration>,
     ) -> Result<Arc<Statistics>, StoreError> {
         self.control.stop();
         let (answer, answered) = bounded(1);
         let gone = || StoreError::Refused("the store's thread ended before its time".to_owned());
-        self.shared.orders.send(order(answer)).map_err(|_| gone())?;
-        let result = answered.recv().map_err(|_| gone())?;
+        let result = match patience {
+            None => {
+                self.shared.orders.send(order(answer)).map_err(|_| gone())?;
+                answered.recv().map_err(|_| gone())?
+            }
+            Some(patience) => {
+                let until = Instant::now() + patience;
+                let sent = self.shared.orders.send_deadline(order(answer), until);
+                let answered = match sent {
+                    Ok(()) => answered.recv_deadline(until),
+                    Err(SendTimeoutError::Timeout(_)) => Err(RecvTimeoutError::Timeout),
+                    Err(SendTimeoutError::Disconnected(_)) => Err(RecvTimeoutError::Disconnected),
+                };
+                match answered {
+                    Ok(result) => result,
+                    Err(RecvTimeoutError::Disconnected) => return Err(gone()),
+                    Err(RecvTimeoutError::Timeout) => {
+                        // The thread may still write: the folder is this process's until it ends.
+                        std::mem::forget(Arc::clone(&self.shared));
+                        let text = format!("the disk did not answer within {} ms", patience.as_millis());
+                        return Err(StoreError::Refused(text));
+                    }
+                }
+            }
+        };
+        self.control.join();
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -224,6 +263,7 @@ impl presence_node::durable::Store for Shared {
     fn keep_last(&self, batch: Vec<Saved>) {
         let records = batch.len();
         if self.batches.send_timeout(batch, LAST_WAIT).is_err() {
+            self.is_incomplete.store(true, Ordering::Release);
             tracing::error!(
                 records,
                 "the store had no room for the last changes before the end"

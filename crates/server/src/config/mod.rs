@@ -202,7 +202,7 @@ pub const TOP_KEYS: &[Key] = &[
         takes: "a list of \"IP\" or \"IP/BITS\"",
         default: "`[]`",
         rule: "",
-        about: "Reverse proxies in front of `admin_listen`: a request that comes from one of them is that of the last address in its `X-Forwarded-For` which is none of them. Failed authentications count for that address, and `metrics_from` looks at it. From anywhere else the header counts for nothing. Each of them must set the header, adding to what the client sent.",
+        about: "Reverse proxies in front of `admin_listen`: a request that comes from one of them is that of the last address in its `X-Forwarded-For` which is none of them. Failed authentications count for that address, and `metrics_from` looks at it; where a proxy names no address (`unknown`, `unix:`) they count for the proxy, which is then not this machine to `metrics_from`. From anywhere else the header counts for nothing. Each of them must set the header, adding to what the client sent.",
     },
     Key {
         key: "metrics_from",

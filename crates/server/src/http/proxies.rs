@@ -22,6 +22,22 @@ pub fn network(text: &str) -> Option<IpNet> {
         .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
+/// Whose request it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client {
+    /// The address that it counts for.
+    pub address: IpAddr,
+    /// The address is that of who asked. False: it is that of a proxy of ours, which named no address of who asked.
+    pub is_known: bool,
+}
+
+impl Client {
+    /// Whether it is certain that this machine itself asked.
+    pub fn is_this_machine(&self) -> bool {
+        self.is_known && self.address.to_canonical().is_loopback()
+    }
+}
+
 /// The proxies whose word is taken.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Proxies(pub Vec<IpNet>);
@@ -33,27 +49,32 @@ impl Proxies {
 
     /// Whose request it is that came from `peer`. Each proxy adds, at the end, whom it heard it from; so from the end on, the
     /// first that is no proxy of ours is the client, and what stands before is its own word. Where a proxy of ours names
-    /// nobody, or no address, the request is that proxy's.
-    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let mut client = peer.to_canonical();
+    /// no address (`unknown`, `unix:`), the request counts for that proxy, and who asked is not known; without the header at
+    /// all the proxy asked itself.
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
+        let mut address = peer.to_canonical();
+        let mut is_known = true;
         let named = headers.get_all(HEADER).iter().rev();
         // Several headers are one list (RFC 9110), in their order.
         let named = named.flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
         for item in named {
-            if !self.trusts(client) {
+            if !self.trusts(address) {
                 break;
             }
-            match std::str::from_utf8(item).ok().and_then(address) {
-                Some(address) => client = address,
-                None => break,
+            match std::str::from_utf8(item).ok().and_then(parse) {
+                Some(named) => address = named,
+                None => {
+                    is_known = false;
+                    break;
+                }
             }
         }
-        client
+        Client { address, is_known }
     }
 }
 
 /// An address, perhaps in brackets and with a port, as some proxies write it.
-fn address(text: &str) -> Option<IpAddr> {
+fn parse(text: &str) -> Option<IpAddr> {
     let text = text.trim_ascii();
     let bare = text
         .strip_prefix('[')
@@ -82,12 +103,16 @@ mod tests {
     }
 
     /// Whose request it is, with these headers.
-    fn client(proxies: &Proxies, peer: &str, headers: &[&str]) -> IpAddr {
+    fn client_of(proxies: &Proxies, peer: &str, headers: &[&str]) -> Client {
         let mut map = HeaderMap::new();
         for value in headers {
             map.append(HEADER, value.parse().expect("a header"));
         }
         proxies.client(ip(peer), &map)
+    }
+
+    fn client(proxies: &Proxies, peer: &str, headers: &[&str]) -> IpAddr {
+        client_of(proxies, peer, headers).address
     }
 
     #[test]
@@ -147,6 +172,28 @@ mod tests {
             client(&ours, "127.0.0.1", &["nonsense, 10.0.0.9"]),
             ip("10.0.0.9")
         );
+    }
+
+    /// Some proxies write such words for who came over a socket of the machine, or is not to be named.
+    #[test]
+    fn this_machine_is_believed_to_ask_only_where_no_proxy_hides_who_does() {
+        let ours = proxies(&["127.0.0.1"]);
+        let is_ours = |headers: &[&str]| client_of(&ours, "127.0.0.1", headers).is_this_machine();
+        for headers in [&[][..], &["127.0.0.1"], &["::1"], &["unknown, 127.0.0.2"]] {
+            assert!(is_ours(headers), "{headers:?}");
+        }
+        for headers in [
+            &[""][..],
+            &["unknown"],
+            &["unix:"],
+            &["127.0.0.1, unix:"],
+            &["unknown, 127.0.0.1"],
+            &["unknown", "127.0.0.1"],
+            &["192.0.2.7"],
+        ] {
+            assert!(!is_ours(headers), "{headers:?}");
+        }
+        assert!(client_of(&Proxies::default(), "127.0.0.1", &["unknown"]).is_this_machine());
     }
 
     #[test]

@@ -145,11 +145,12 @@ fn matches(pattern: &str, given: &[String]) -> Option<Vec<String>> {
 pub async fn answer(service: &Service, peer: IpAddr, request: Request<Incoming>) -> Response {
     let (head, body) = request.into_parts();
     // What it counts for, and who may read the metrics; connections are counted by where they come from.
-    let peer = service.proxies.client(peer, &head.headers);
+    let client = service.proxies.client(peer, &head.headers);
+    let peer = client.address;
     let path = head.uri.path();
     let found = find(&head.method, path);
     let method = head.method.clone();
-    let response = if let Some(response) = metrics::answer(service, peer, &method, path).await {
+    let response = if let Some(response) = metrics::answer(service, client, &method, path).await {
         response
     } else if let Some(response) = console::answer(&method, path, &service.gateways) {
         response

@@ -9,7 +9,6 @@ mod process;
 mod render;
 mod table;
 
-use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +17,7 @@ use std::time::Duration;
 use hyper::{Method, StatusCode};
 
 use crate::http::exchange::{Response, respond};
+use crate::http::proxies::Client;
 use crate::service::Service;
 use crate::store;
 use crate::webhook;
@@ -42,9 +42,9 @@ impl MetricsFrom {
     /// What a setting of this type takes.
     pub const TAKES: &str = "loopback or anywhere";
 
-    fn allows(self, peer: IpAddr) -> bool {
+    fn allows(self, client: Client) -> bool {
         match self {
-            MetricsFrom::Loopback => peer.to_canonical().is_loopback(),
+            MetricsFrom::Loopback => client.is_this_machine(),
             MetricsFrom::Anywhere => true,
         }
     }
@@ -78,7 +78,7 @@ pub struct Operations {
 pub const PATHS: [&str; 3] = ["/metrics", "/healthz", "/readyz"];
 
 /// Answers what an operator's tools ask; `None`: it is something else.
-pub async fn answer(service: &Service, peer: IpAddr, method: &Method, path: &str) -> Option<Response> {
+pub async fn answer(service: &Service, client: Client, method: &Method, path: &str) -> Option<Response> {
     if !PATHS.contains(&path) {
         return None;
     }
@@ -88,7 +88,7 @@ pub async fn answer(service: &Service, peer: IpAddr, method: &Method, path: &str
     let operations = &service.operations;
     let draining = operations.draining.load(Ordering::Relaxed);
     Some(match path {
-        "/metrics" if !operations.from.allows(peer) => plain(
+        "/metrics" if !operations.from.allows(client) => plain(
             StatusCode::FORBIDDEN,
             "from this machine only; see the setting metrics_from\n",
         ),

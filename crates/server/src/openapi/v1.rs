@@ -192,7 +192,7 @@ fn statistics() -> Value {
                         (
                             "count",
                             count(
-                                "Changes that took so long from when the server took them up until it had written them to the sockets of those who watch",
+                                "Changes that took so long from when the server took them up until it had written them to the sockets of those who watch on the same loop; of a user with very many watchers, of the first of them",
                             ),
                         ),
                     ])),

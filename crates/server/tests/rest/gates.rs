@@ -172,6 +172,10 @@ fn failures_count_for_whom_a_trusted_proxy_names_and_for_nobody_else() {
     let outside = metrics("X-Forwarded-For: 203.0.113.2\r\n");
     assert!(outside.starts_with("HTTP/1.1 403 "), "{outside}");
     assert!(metrics("").starts_with("HTTP/1.1 200 "));
+    for hidden in ["unknown", "unix:"] {
+        let answer = metrics(&format!("X-Forwarded-For: {hidden}\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{hidden}: {answer}");
+    }
 
     let world = World::with(
         "untrusted",

@@ -48,7 +48,7 @@ export function overview(signal) {
       h('section', { 'aria-labelledby': 'users-title' }, h('h2', { id: 'users-title' }, 'Users of this app'), tiles),
       h('section', { 'aria-labelledby': 'traffic-title' },
         h('h2', { id: 'traffic-title' }, 'What they do'),
-        h('p', { class: 'quiet' }, `This app, the last ${plural(MINUTES, 'minute')}. Change to sockets: from when the server takes up a change until it is written to those who watch.`),
+        h('p', { class: 'quiet' }, `This app, the last ${plural(MINUTES, 'minute')}. Change to sockets: from when the server takes up a change until it is written to those who watch on the same loop of the server.`),
         graphs),
       h('section', { 'aria-labelledby': 'server-title' }, h('h2', { id: 'server-title' }, 'The server'), server),
     ],

@@ -271,8 +271,9 @@ impl Client {
     }
 
     /// The network changed or came back: a connection that is waited for or being made, up to the answer to its login, is
-    /// begun anew at once (R8.5), and so is a logout said later (R8.8); called again and again, ten times a second at
-    /// most. A connection that is there is asked for a sign of life.
+    /// begun anew at once (R8.5), and so is a logout said later (R8.8); called again and again, 100 ms after the last time,
+    /// then 200 and so on up to 5 s, so that a slow link has its time. A connection that is there is asked for a sign of
+    /// life.
     pub fn network_changed(&self) -> Result<(), CallError> {
         self.send_unpromised(Command::NetworkChanged)
     }

@@ -21,16 +21,13 @@ use crate::dial::failure_code;
 /// The longest spread that a server may ask for: a mistaken one shall not keep clients away.
 const SPREAD_MAX: Duration = Duration::from_secs(120);
 
-/// Time between two attempts begun anew because the network changed: systems tell of one change several times, and an
-/// application may do so without end.
-const NETWORK_RESTART_GAP: Duration = Duration::from_millis(100);
-
 /// What is said of a user whose status could not be learnt (R2.5).
 const UNKNOWN: i32 = 0;
 
 impl Machine {
     /// Makes a connection now.
     pub(super) fn dial(&mut self, now: Instant) {
+        self.restarts.unwant();
         self.tell_connection(ConnectionState::Connecting, code::OK, "");
         self.link = Link::Dialing {
             give_up_at: now + self.options.connect_timeout,
@@ -119,22 +116,26 @@ impl Machine {
         self.tell_connection(ConnectionState::Disconnected, code, text);
     }
 
-    /// R8.5: at once. An attempt under way, its first frames included, may hang in the old network: it is given up for a new
+    /// R8.5: at once, but see [`restarts`](super::restarts). An attempt under way, its first frames included, may hang in the old network: it is given up for a new
     /// one, and so is the saying of earlier logouts (R8.8), whatever else goes on. A connection that is there is asked for a
     /// sign of life instead, for it may live on.
     pub(super) fn network_changed(&mut self, now: Instant) {
         self.backoff.reset();
-        let due = self
-            .network_restart
-            .map_or(now, |last| now.max(last + NETWORK_RESTART_GAP));
-        if due <= now && !self.unsaid.is_empty() {
-            self.network_restart = Some(now);
-            self.start_farewell();
+        if !self.unsaid.is_empty() {
+            self.restart_farewell(now);
         }
+        let due = self.restarts.due(now);
         match &mut self.link {
             Link::Idle => {}
             Link::Waiting { until } if *until <= due => {}
-            Link::Waiting { .. } | Link::Dialing { .. } | Link::Greeting => self.start_anew(due, now),
+            Link::Waiting { .. } | Link::Dialing { .. } | Link::Greeting if due <= now => {
+                self.start_anew(now)
+            }
+            Link::Waiting { until } => {
+                *until = due;
+                self.restarts.begin(due);
+            }
+            Link::Dialing { .. } | Link::Greeting => self.restarts.want(due),
             // Once is enough: whoever calls this in a loop floods nobody.
             Link::Up(Heart {
                 unanswered_since: Some(_),
@@ -147,16 +148,11 @@ impl Machine {
         }
     }
 
-    fn start_anew(&mut self, due: Instant, now: Instant) {
-        self.network_restart = Some(due);
+    fn start_anew(&mut self, now: Instant) {
+        self.restarts.begin(now);
         self.hang_up = true;
-        self.dial = false;
         self.wire.reset();
-        if due <= now {
-            self.dial(now);
-        } else {
-            self.link = Link::Waiting { until: due };
-        }
+        self.dial(now);
     }
 
     pub(super) fn link_timeout(&mut self, now: Instant) {
@@ -170,6 +166,7 @@ impl Machine {
         }
         match &mut self.link {
             Link::Waiting { until } if *until <= now => self.dial(now),
+            Link::Dialing { .. } | Link::Greeting if self.restarts.is_due(now) => self.start_anew(now),
             Link::Dialing { give_up_at } if *give_up_at <= now => {
                 let why = "the server did not answer in time";
                 self.lose_link_with(code::CONNECT_TIMEOUT, why, None, now);

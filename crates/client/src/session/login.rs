@@ -154,6 +154,7 @@ impl Machine {
         let interval_ms = login
             .heartbeat_interval_ms
             .clamp(*HEARTBEAT_INTERVAL.start(), *HEARTBEAT_INTERVAL.end());
+        self.restarts.succeeded();
         let heart = Heart {
             up_since: now,
             interval: Duration::from_millis(u64::from(interval_ms)),
@@ -488,6 +489,7 @@ impl Machine {
     /// Begins to say the logouts of an earlier time, but for one of whoever is here: a device that returns by its login
     /// forgets what the logout would have (R2.4), and the two would displace each other.
     pub(super) fn start_farewell(&mut self) {
+        self.farewell_restarts.unwant();
         let here = match &self.phase {
             Phase::LoggedOut => None,
             Phase::LoggingIn(attempt) => Some(attempt.account.user),
@@ -503,10 +505,22 @@ impl Machine {
         };
     }
 
+    /// The network changed: what says earlier logouts may hang in the old one.
+    pub(super) fn restart_farewell(&mut self, now: Instant) {
+        let due = self.farewell_restarts.due(now);
+        if due <= now {
+            self.farewell_restarts.begin(now);
+            self.start_farewell();
+        } else {
+            self.farewell_restarts.want(due);
+        }
+    }
+
     /// A logout of an earlier time was said, or the server wants to hear nothing of it.
     pub(crate) fn farewell_said(&mut self, said: &UnsaidLogout) {
         self.log(LogLevel::Info, || "an earlier logout was said".to_owned());
         self.forget_logout(said);
+        self.farewell_restarts.succeeded();
         self.start_farewell();
     }
 

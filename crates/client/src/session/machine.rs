@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::calls::{Calls, Seq};
+use super::restarts::Restarts;
 use super::told::{ListCopy, Told};
 use super::wire::Wire;
 use super::{Command, Discarded};
@@ -135,8 +136,10 @@ pub(crate) struct Machine {
     /// The shell is to make a connection.
     pub(crate) dial: bool,
     pub(crate) farewell: FarewellWish,
-    /// When a change of the network last began an attempt anew, or is about to.
-    pub(super) network_restart: Option<Instant>,
+    /// Of the connection, by changes of the network.
+    pub(super) restarts: Restarts,
+    /// Of the saying of earlier logouts, by the same.
+    pub(super) farewell_restarts: Restarts,
     /// Who asked whether the server can be reached, and has no answer.
     reaching: Vec<Completion>,
     /// Logouts of an earlier time that the server has not heard of (R8.8), one a user, oldest first.
@@ -195,7 +198,8 @@ impl Machine {
             hang_up: false,
             dial: false,
             farewell: FarewellWish::None,
-            network_restart: None,
+            restarts: Restarts::default(),
+            farewell_restarts: Restarts::default(),
             reaching: Vec::new(),
             unsaid,
             last_list: None,
@@ -377,9 +381,13 @@ impl Machine {
             Phase::LoggedOut | Phase::LoggedIn(_) => None,
         };
         let link = match &self.link {
-            Link::Idle | Link::Greeting => None,
+            Link::Idle => None,
+            Link::Greeting => self.restarts.wanted(),
             Link::Waiting { until } => Some(*until),
-            Link::Dialing { give_up_at } => Some(*give_up_at),
+            Link::Dialing { give_up_at } => {
+                let wanted = self.restarts.wanted();
+                Some(wanted.map_or(*give_up_at, |at| at.min(*give_up_at)))
+            }
             Link::Up(heart) => Some(match heart.unanswered_since {
                 Some(since) => since + self.options.request_timeout,
                 None => self.wire.last_sent + heart.interval,
@@ -394,7 +402,11 @@ impl Machine {
         } else {
             self.calls.next_give_up()
         };
-        [phase, link, answer, waiting].into_iter().flatten().min()
+        let farewell = self.farewell_restarts.wanted();
+        [phase, link, answer, waiting, farewell]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Does whatever is due at `now`.
@@ -405,6 +417,9 @@ impl Machine {
             _ => {}
         }
         self.link_timeout(now);
+        if self.farewell_restarts.is_due(now) {
+            self.restart_farewell(now);
+        }
         if !matches!(self.link, Link::Up(_)) && self.calls.next_give_up().is_some_and(|at| at <= now) {
             self.calls.give_up(now, &mut self.items);
         }

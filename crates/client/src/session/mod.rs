@@ -4,7 +4,7 @@
 //!   application, and wishes (connect, hang up) come out. No I/O, no clock of its own;
 //! - [`actor`]: the shell that owns the socket and the timer and carries the wishes out;
 //! - [`calls`]: what was accepted and has no result; [`wire`]: what was sent on this connection; [`told`]: what the
-//!   application knows; [`backoff`]: how long to wait; [`farewell`]: saying a logout later.
+//!   application knows; [`backoff`]: how long to wait; [`restarts`]: how often a change of network counts; [`farewell`]: saying a logout later.
 
 pub(crate) mod actor;
 mod backoff;
@@ -13,6 +13,7 @@ mod farewell;
 mod link;
 mod login;
 pub(crate) mod machine;
+mod restarts;
 mod told;
 mod trace;
 mod wire;

@@ -4,9 +4,10 @@ mod support;
 
 use std::time::Duration;
 
-use presence::status::Version;
+use presence::status::Status;
 use presence_protocol::message::{
-    LoginReply, Reply, Request, ServerMessage, SubscriptionSummary, SubscriptionsChanged, UserStatus,
+    KnownUser, LoginReply, Reply, Request, ServerMessage, SubscriptionSummary, SubscriptionsChanged,
+    UserStatus,
 };
 use support::{App, Server, ids, login_reply, login_reply_with, status};
 
@@ -18,10 +19,10 @@ fn list(generation: u64, restorable: bool, user_ids: &str) -> SubscriptionSummar
     }
 }
 
-fn versions(known: &[(String, Version)]) -> Vec<(&str, u64)> {
+fn versions(known: &[KnownUser]) -> Vec<(&str, u64)> {
     known
         .iter()
-        .map(|(user, version)| (user.as_str(), version.0))
+        .map(|known| (known.user_id.as_str(), known.version.0))
         .collect()
 }
 
@@ -136,8 +137,14 @@ async fn a_reconnect_says_what_was_told_and_hears_what_differs() {
     let mut server = Server::new();
     let login = login_reply_with(1, list(3, false, "bob carol"));
     let (mut app, mut peer) = App::online_with(&mut server, "", login).await;
-    peer.push(&[("alice", 10), ("bob", 20), ("dave", 40)]).await;
-    app.until("alice@10 bob@20 dave@40").await;
+    peer.push(&[("alice", 10), ("bob", 20), ("dave", 39)]).await;
+    app.until("alice@10 bob@20 dave@39").await;
+    let offline = UserStatus {
+        status: Status::Offline.number(),
+        ..status("dave", 40)
+    };
+    peer.send(&ServerMessage::Push(vec![offline])).await;
+    app.until("dave@40").await;
     drop(peer);
     let mut peer = server.accept().await;
     let (request_id, request) = peer.login().await;
@@ -146,6 +153,12 @@ async fn a_reconnect_says_what_was_told_and_hears_what_differs() {
         versions(&request.known),
         [("alice", 10), ("bob", 20), ("dave", 40)],
         "R6.6"
+    );
+    let online: Vec<_> = request.known.iter().map(|known| known.online).collect();
+    assert_eq!(
+        online,
+        [true, true, false],
+        "R2.9: of dave it was told OFFLINE last"
     );
     let subscriptions = SubscriptionSummary {
         generation: 3,

@@ -7,7 +7,7 @@ mod support;
 use std::collections::{BTreeSet, HashMap};
 
 use presence::status::Version;
-use presence_protocol::message::{LoginReply, LoginRequest, Request, ServerMessage, UserStatus};
+use presence_protocol::message::{KnownUser, LoginReply, LoginRequest, Request, ServerMessage, UserStatus};
 use support::{Event, Kind, TestClient, TestNode, settings};
 
 const USERS: usize = 8;
@@ -107,7 +107,11 @@ impl Actor {
             known: self
                 .told
                 .values()
-                .map(|user| (user.user_id.clone(), Version(user.version)))
+                .map(|user| KnownUser {
+                    user_id: user.user_id.clone(),
+                    version: Version(user.version),
+                    online: user.status == 1,
+                })
                 .collect(),
             ..node.login_request(&self.name)
         };

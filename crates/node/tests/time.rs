@@ -9,7 +9,7 @@ use presence::status::Reason;
 use presence_node::NodeConfig;
 use presence_protocol::frame::{HEARTBEAT, PREFACE};
 use presence_protocol::message::{LoginRequest, Request, ServerMessage, UserStatus};
-use support::{Event, OFFLINE, ONLINE, TestNode, app, app_id, names, owned, resume, settings};
+use support::{Event, OFFLINE, ONLINE, TestNode, UNLOGINED, app, app_id, names, owned, resume, settings};
 use tokio::time::{Instant, advance, sleep};
 
 fn node(settings: AppSettings) -> TestNode {
@@ -356,18 +356,44 @@ async fn who_does_not_come_back_after_a_restart_is_offline_to_whoever_was_told_o
         auto_register_on_mention: false,
         ..settings()
     });
-    let (mut alice, login, _) = node.login_with(node.login_request("alice")).await;
-    let generation = login.subscriptions.generation;
+    let (probe, login, own) = node.login_with(node.login_request("alice")).await;
+    drop(probe);
+    let told = |user_id: &str, status| UserStatus {
+        user_id: user_id.to_owned(),
+        version: 7,
+        status,
+        ..own.clone()
+    };
+    let known = [
+        told("bob", ONLINE),
+        told("carol", ONLINE),
+        told("dave", ONLINE),
+        told("heidi", OFFLINE),
+        told("frank", UNLOGINED),
+        told("grace", ONLINE),
+    ];
+    let known: Vec<_> = known.iter().collect();
+    let (mut alice, login, _) = node
+        .login_with(resume(node.login_request("alice"), &login, &known))
+        .await;
     let restore = Request::RestoreSubscriptions {
-        list_generation: generation,
-        user_ids: owned(&["bob", "carol", "dave"]),
+        list_generation: login.subscriptions.generation,
+        user_ids: owned(&["bob", "carol", "dave", "heidi", "frank", "grace"]),
     };
     assert_eq!(alice.call(restore).await.code, 0);
     alice.list_change().await;
     seconds(20).await;
     let bob = node.login("bob").await;
     assert_eq!(alice.push_of("bob").await.status, ONLINE);
-    seconds(24).await;
+    // R8.8: grace logged out when there was no server, and says so now.
+    let late = LoginRequest {
+        only_to_log_out: true,
+        ..resume(node.login_request("grace"), &login, &[])
+    };
+    assert_eq!(node.try_login(late).await.1.code, 0);
+    let grace = alice.push_of("grace").await;
+    assert_eq!(grace.status, UNLOGINED);
+    seconds(20).await;
     alice.hears_nothing().await;
     // restart_grace is 45 s; whom nobody waits for any more is told within 5 s.
     seconds(6).await;
@@ -383,9 +409,10 @@ async fn who_does_not_come_back_after_a_restart_is_offline_to_whoever_was_told_o
     drop(alice);
     let mut stale = gone[0].clone();
     stale.version = 7;
+    stale.status = ONLINE;
     let mut stranger = stale.clone();
     stranger.user_id = "erin".to_owned();
-    let known = [&stale, &gone[1], &stranger];
+    let known = [&stale, &gone[1], &stranger, &grace];
     let (mut alice, _, _) = node
         .login_with(resume(node.login_request("alice"), &login, &known))
         .await;

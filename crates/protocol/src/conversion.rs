@@ -5,8 +5,8 @@ use presence::ids::SessionId;
 use presence::status::Version;
 
 use crate::message::{
-    LoginReply, LoginRequest, Reply, Request, ServerMessage, SubscriptionSummary, SubscriptionsChanged,
-    UserStatus,
+    KnownUser, LoginReply, LoginRequest, Reply, Request, ServerMessage, SubscriptionSummary,
+    SubscriptionsChanged, UserStatus,
 };
 use crate::wire;
 use crate::wire::client_frame::Body as ClientBody;
@@ -86,9 +86,10 @@ fn login_to_wire(login: &LoginRequest) -> wire::Login {
         known: login
             .known
             .iter()
-            .map(|(user_id, version)| wire::KnownVersion {
-                user_id: user_id.clone(),
-                version: version.0,
+            .map(|known| wire::KnownVersion {
+                user_id: known.user_id.clone(),
+                version: known.version.0,
+                online: known.online,
             })
             .collect(),
         client: login.client.clone(),
@@ -108,7 +109,11 @@ fn login_from_wire(login: wire::Login) -> LoginRequest {
         known: login
             .known
             .into_iter()
-            .map(|known| (known.user_id, Version(known.version)))
+            .map(|known| KnownUser {
+                user_id: known.user_id,
+                version: Version(known.version),
+                online: known.online,
+            })
             .collect(),
         client: login.client,
         only_to_log_out: login.only_to_log_out,

@@ -87,11 +87,22 @@ pub struct LoginRequest {
     /// Generation of the client's copy of its list; 0: none.
     pub list_generation: u64,
     /// What the client was last told.
-    pub known: Vec<(String, Version)>,
+    pub known: Vec<KnownUser>,
     /// "name/version".
     pub client: String,
     /// A logout said late (R8.8): the reply of a server that knows this has no `login`.
     pub only_to_log_out: bool,
+}
+
+/// What a client was last told of a user (R6.6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownUser {
+    /// Who.
+    pub user_id: String,
+    /// At which version.
+    pub version: Version,
+    /// Whether as ONLINE (R2.9).
+    pub online: bool,
 }
 
 /// What a server says.

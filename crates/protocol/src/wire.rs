@@ -62,6 +62,8 @@ pub struct KnownVersion {
     pub user_id: ::prost::alloc::string::String,
     #[prost(uint64, tag = "2")]
     pub version: u64,
+    #[prost(bool, tag = "3")]
+    pub online: bool,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Logout {}

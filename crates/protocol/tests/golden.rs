@@ -18,6 +18,14 @@ fn ids(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
+fn known(user_id: &str, version: u64, online: bool) -> KnownUser {
+    KnownUser {
+        user_id: user_id.into(),
+        version: Version(version),
+        online,
+    }
+}
+
 fn requests() -> Vec<(&'static str, u64, Request)> {
     vec![
         (
@@ -32,8 +40,8 @@ fn requests() -> Vec<(&'static str, u64, Request)> {
                 session: Some(SessionId(1_844_674_407_370)),
                 list_generation: 7,
                 known: vec![
-                    ("bob".into(), Version(9_007_199_254_740_991)),
-                    ("alice".into(), Version(3)),
+                    known("bob", 9_007_199_254_740_991, false),
+                    known("alice", 3, false),
                 ],
                 client: "tim-presence/0.1.0".into(),
                 only_to_log_out: false,
@@ -67,6 +75,22 @@ fn requests() -> Vec<(&'static str, u64, Request)> {
                 session: None,
                 list_generation: 0,
                 known: Vec::new(),
+                client: String::new(),
+                only_to_log_out: false,
+            }),
+        ),
+        (
+            "login_after_online",
+            1,
+            Request::Login(LoginRequest {
+                sdk_app_id: 1,
+                user_id: "a".into(),
+                user_sig: "s".into(),
+                platform: "Linux".into(),
+                instance: "i".into(),
+                session: Some(SessionId(5)),
+                list_generation: 0,
+                known: vec![known("bob", 9, true), known("carol", 8, false)],
                 client: String::new(),
                 only_to_log_out: false,
             }),

@@ -33,7 +33,7 @@ fn login_request() -> impl Strategy<Value = LoginRequest> {
         (
             option::of(1u64..),
             any::<u64>(),
-            vec((id(), any::<u64>()), 0..20),
+            vec((id(), any::<u64>(), any::<bool>()), 0..20),
             ".{0,20}",
             any::<bool>(),
         ),
@@ -53,7 +53,11 @@ fn login_request() -> impl Strategy<Value = LoginRequest> {
                     list_generation: generation,
                     known: known
                         .into_iter()
-                        .map(|(user_id, version)| (user_id, Version(version)))
+                        .map(|(user_id, version, online)| KnownUser {
+                            user_id,
+                            version: Version(version),
+                            online,
+                        })
                         .collect(),
                     client,
                     only_to_log_out: leaves,

@@ -285,7 +285,7 @@ impl Machine {
                         let list = &session.list;
                         session
                             .told
-                            .tell(user, status.version, |user| list.contains(user.as_str()));
+                            .tell(user, status, |user| list.contains(user.as_str()));
                     }
                 }
                 self.calls.drop_repeated(call, &reply.users);
@@ -312,7 +312,7 @@ impl Machine {
             let list = &session.list;
             if session
                 .told
-                .tell(user, status.version, |user| list.contains(user.as_str()))
+                .tell(user, &status, |user| list.contains(user.as_str()))
             {
                 self.calls.tell(Item::Change(user, status), &mut self.items);
             } else {

@@ -4,8 +4,8 @@
 //! not newer is dropped. The marks go with the login of a reconnect, so that the server pushes what differs (R6.6).
 
 use presence::ids::UserId;
-use presence::status::Version;
-use presence_protocol::message::{SubscriptionSummary, SubscriptionsChanged};
+use presence::status::{Status, Version};
+use presence_protocol::message::{KnownUser, SubscriptionSummary, SubscriptionsChanged, UserStatus};
 
 use crate::by_user::ByUser;
 
@@ -16,8 +16,9 @@ pub(crate) const MARKS_MAX: usize = 8_192;
 /// Marks that give way at once, so that finding them is paid for by as many tellings.
 const MARKS_FREED: usize = MARKS_MAX / 8;
 
-/// Bytes of an id and its version on the wire besides the id itself: tags, lengths, and a version below 2^53.
-const KNOWN_OVERHEAD_BYTES: usize = 2 + 2 + 1 + 8 + 2;
+/// Bytes of an id and its version on the wire besides the id itself: tags, lengths, and a version below 2^53, and
+/// whether ONLINE.
+const KNOWN_OVERHEAD_BYTES: usize = 2 + 2 + 1 + 8 + 2 + 2;
 
 /// The versions told.
 #[derive(Debug, Default)]
@@ -29,26 +30,32 @@ pub(crate) struct Told {
 #[derive(Debug, Clone, Copy)]
 struct Mark {
     version: u64,
+    /// Whether as ONLINE (R2.9).
+    online: bool,
     /// When, in tellings.
     at: u64,
 }
 
 impl Told {
-    /// Raises the mark of `user`; false if `version` is not newer than what was told (R6.5).
-    pub(crate) fn tell(&mut self, user: UserId, version: u64, keep: impl Fn(&UserId) -> bool) -> bool {
+    /// Raises the mark of `user`; false if `status` is not newer than what was told (R6.5).
+    pub(crate) fn tell(&mut self, user: UserId, status: &UserStatus, keep: impl Fn(&UserId) -> bool) -> bool {
         self.tellings += 1;
-        let at = self.tellings;
+        let told = Mark {
+            version: status.version,
+            online: status.status == Status::Online.number(),
+            at: self.tellings,
+        };
         if let Some(mark) = self.marks.get_mut(&user) {
-            if version <= mark.version {
+            if told.version <= mark.version {
                 return false;
             }
-            *mark = Mark { version, at };
+            *mark = told;
             return true;
         }
         if self.marks.len() >= MARKS_MAX {
             self.free(keep);
         }
-        self.marks.insert(user, Mark { version, at });
+        self.marks.insert(user, told);
         true
     }
 
@@ -67,11 +74,7 @@ impl Told {
 
     /// What goes with a login: `first` first, then the others, as far as `bytes_max` goes. Whoever is left out is pushed
     /// again and dropped here.
-    pub(crate) fn known<'a>(
-        &self,
-        first: impl Iterator<Item = &'a str>,
-        bytes_max: usize,
-    ) -> Vec<(String, Version)> {
+    pub(crate) fn known<'a>(&self, first: impl Iterator<Item = &'a str>, bytes_max: usize) -> Vec<KnownUser> {
         let mut known = Vec::new();
         let mut bytes = 0;
         let mut rest = self.marks.clone();
@@ -87,7 +90,11 @@ impl Told {
             if bytes > bytes_max {
                 break;
             }
-            known.push((user.as_str().to_owned(), Version(mark.version)));
+            known.push(KnownUser {
+                user_id: user.as_str().to_owned(),
+                version: Version(mark.version),
+                online: mark.online,
+            });
         }
         known
     }
@@ -143,6 +150,15 @@ mod tests {
         UserId::new(name).unwrap()
     }
 
+    fn tell(told: &mut Told, user: UserId, version: u64, keep: impl Fn(&UserId) -> bool) -> bool {
+        let status = UserStatus {
+            version,
+            status: Status::Online.number(),
+            ..UserStatus::default()
+        };
+        told.tell(user, &status, keep)
+    }
+
     fn nobody(_: &UserId) -> bool {
         false
     }
@@ -150,11 +166,11 @@ mod tests {
     #[test]
     fn a_version_that_is_not_newer_is_not_told() {
         let mut told = Told::default();
-        assert!(told.tell(user("a"), 5, nobody));
-        assert!(!told.tell(user("a"), 5, nobody), "R6.5: twice");
-        assert!(!told.tell(user("a"), 4, nobody), "R6.5: going back");
-        assert!(told.tell(user("a"), 6, nobody));
-        assert!(told.tell(user("b"), 1, nobody));
+        assert!(tell(&mut told, user("a"), 5, nobody));
+        assert!(!tell(&mut told, user("a"), 5, nobody), "R6.5: twice");
+        assert!(!tell(&mut told, user("a"), 4, nobody), "R6.5: going back");
+        assert!(tell(&mut told, user("a"), 6, nobody));
+        assert!(tell(&mut told, user("b"), 1, nobody));
     }
 
     #[test]
@@ -162,24 +178,28 @@ mod tests {
         let mut told = Told::default();
         let keep = |id: &UserId| id.as_str() == "u0";
         for number in 0..MARKS_MAX + 1 {
-            assert!(told.tell(user(&format!("u{number}")), 1, keep));
+            assert!(tell(&mut told, user(&format!("u{number}")), 1, keep));
         }
         assert_eq!(told.marks.len(), MARKS_MAX - MARKS_FREED + 1);
-        assert!(!told.tell(user("u0"), 1, keep), "kept though the oldest");
-        assert!(told.tell(user("u1"), 1, keep), "freed");
+        assert!(!tell(&mut told, user("u0"), 1, keep), "kept though the oldest");
+        assert!(tell(&mut told, user("u1"), 1, keep), "freed");
     }
 
     #[test]
     fn a_login_carries_the_first_marks_that_fit() {
         let mut told = Told::default();
         for name in ["a", "b", "c"] {
-            told.tell(user(name), 7, nobody);
+            tell(&mut told, user(name), 7, nobody);
         }
         let room_for_two = 2 * (1 + KNOWN_OVERHEAD_BYTES);
         let known = told.known(["c", "x", "b"].into_iter(), room_for_two);
         assert_eq!(
             known,
-            [("c".to_owned(), Version(7)), ("b".to_owned(), Version(7))]
+            ["c", "b"].map(|user| KnownUser {
+                user_id: user.to_owned(),
+                version: Version(7),
+                online: true,
+            })
         );
         assert_eq!(told.known(["c"].into_iter(), usize::MAX).len(), 3);
     }

@@ -3,7 +3,9 @@
 //! them, too: who comes back within `restart_grace` was never away, and the others are OFFLINE to whoever was told that
 //! they are ONLINE. Without this they would stay so for ever, since nobody is left of whom a change could be told.
 //!
-//! OFFLINE, and not UNLOGINED: whoever is not back did not log out (R2.4). What is told is above every version that an
+//! Whoever was last told as OFFLINE or UNLOGINED is so still, and nothing is said (R6.6): so it counts what the client says
+//! that it was told, and one that does not say it waits for nobody. OFFLINE, and not UNLOGINED: who was ONLINE and is not
+//! back did not log out (R2.4), for a logout said late makes the account again (R8.8, R1.2). What is told is above every version that an
 //! earlier start gave out and below every one of this start (R6.5), so it hides nothing. It is told to the user whose
 //! client named them or restored them, and to nobody else: a client may say what it likes.
 
@@ -13,9 +15,9 @@ use presence::ids::{UserId, UserKey};
 use presence::status::{CustomStatus, Presence, Reason, Status, Version};
 use presence::time::Mono;
 
-use super::pending::Known;
-use crate::engine::Snapshot;
+use super::pending::{Known, Told};
 use crate::event_loop::Loop;
+use crate::hub::Watched;
 use crate::hub::fanout::reasons_told;
 use crate::slab::Id;
 use crate::transport::Transport;
@@ -57,32 +59,19 @@ impl<T: Transport> Loop<T> {
         Version(self.engine.floor().0.saturating_sub(1))
     }
 
-    /// Those of `ids` that have no account, though the client was told of them by an earlier start.
-    pub(crate) fn absent_of(
-        &self,
-        ids: &[UserId],
-        snapshots: &[Option<Snapshot>],
-        known: &Known,
-    ) -> Vec<UserId> {
+    /// Those of `ids` that have no account, though the client was told by an earlier start that they are ONLINE: if they are
+    /// not back when `restart_grace` is over, they are OFFLINE to all devices of `user`.
+    pub(crate) fn await_absent(&mut self, user: UserKey, ids: &[UserId], known: &Known) {
         let version = self.version_of_absent();
-        let is_absent = |id: &UserId| known.get(id).is_some_and(|known| *known < version);
-        let asked = ids.iter().zip(snapshots);
-        asked
-            .filter(|(id, snapshot)| snapshot.is_none() && is_absent(id))
-            .map(|(id, _)| *id)
-            .collect()
-    }
-
-    /// `user` was told of these by an earlier start: if they are not back when `restart_grace` is over, they are OFFLINE
-    /// to all of its devices.
-    pub(crate) fn await_absent(&mut self, user: UserKey, ids: &[UserId]) {
-        let key = |id: &UserId| UserKey {
-            app: user.app,
-            user: *id,
-        };
+        let was_online = |told: &Told| told.online && told.version < version;
         let absent: Vec<Id> = ids
             .iter()
-            .filter_map(|id| self.hub.watched_id(&key(id)))
+            .filter(|id| known.get(id).is_some_and(was_online))
+            .filter_map(|id| {
+                let app = user.app;
+                self.hub.watched_id(&UserKey { app, user: *id })
+            })
+            .filter(|id| self.watched_absent(*id).is_some())
             .collect();
         if absent.is_empty() {
             return;
@@ -99,17 +88,26 @@ impl<T: Transport> Loop<T> {
         waiting.shrink_to_fit();
     }
 
-    /// `user` restored its list (R5.8), so it was told of all of these; with those who have no account it is as above.
-    pub(crate) fn await_restored(&mut self, user: UserKey, ids: &[UserId]) {
+    /// `user` restored its list (R5.8): what it was told of these, its login said.
+    pub(crate) fn await_restored(&mut self, connection: Id, user: UserKey, ids: &[UserId]) {
+        let known = self
+            .connections
+            .get_mut(connection)
+            .and_then(|connection| connection.known.take());
         let settings = self.apps.get(&user.app).map(|app| &app.settings);
         // Where being mentioned makes an account, that account is told of (R1.2).
         if settings.is_none_or(|settings| settings.auto_register_on_mention) {
             return;
         }
-        let app = user.app;
-        let is_absent = |id: &&UserId| self.hub.presence(&UserKey { app, user: **id }).is_none();
-        let absent: Vec<UserId> = ids.iter().filter(is_absent).copied().collect();
-        self.await_absent(user, &absent);
+        if let Some(known) = known {
+            self.await_absent(user, ids, &known);
+        }
+    }
+
+    /// Someone watched who has no account.
+    fn watched_absent(&self, id: Id) -> Option<&Watched> {
+        let watched = self.hub.watched.get(id)?;
+        watched.presence.is_none().then_some(watched)
     }
 
     /// They are not back.
@@ -127,12 +125,7 @@ impl<T: Transport> Loop<T> {
             reason: Reason::Server,
         };
         for id in absent {
-            let Some(watched) = self
-                .hub
-                .watched
-                .get(*id)
-                .filter(|watched| watched.presence.is_none())
-            else {
+            let Some(watched) = self.watched_absent(*id) else {
                 continue;
             };
             let key = watched.key;

@@ -11,7 +11,7 @@ use presence_protocol::errors::code;
 use presence_protocol::message::{Reply, ServerMessage, StatusRef, SubscriptionsChanged};
 
 use super::connection::Phase;
-use super::pending::{Asker, Devices, Known, Named, Pending};
+use super::pending::{Asker, Devices, Known, Named, Pending, Told};
 use super::requests::{frame_per_user, users_of};
 use super::texts;
 use crate::engine::{Answer, Command, Output, Snapshot, Tag};
@@ -377,7 +377,7 @@ impl<T: Transport> Loop<T> {
                 self.tell_list(user, &change, generation);
                 let nothing = HashMap::new();
                 self.send_known(user, Devices::All, Reasons::SUBSCRIBER, &change.added, &nothing);
-                self.await_restored(user, &change.added);
+                self.await_restored(asker.connection, user, &change.added);
                 // R1.2, and not before it succeeded: a refused restore changes nothing.
                 let mention = Command::Watch {
                     app: user.app,
@@ -426,14 +426,18 @@ impl<T: Transport> Loop<T> {
         for (id, snapshot) in ids.iter().zip(snapshots) {
             if let Some(snapshot) = snapshot
                 && snapshot.kept_version != snapshot.presence.version
-                && known.get(id) == Some(&snapshot.kept_version)
+                && let Some(told) = known.get(id).copied()
+                && told.version == snapshot.kept_version
             {
-                Arc::make_mut(&mut known).insert(*id, snapshot.presence.version);
+                let told = Told {
+                    version: snapshot.presence.version,
+                    ..told
+                };
+                Arc::make_mut(&mut known).insert(*id, told);
             }
         }
         self.send_known(user, devices, reason, ids, &known);
-        let absent = self.absent_of(ids, snapshots, &known);
-        self.await_absent(user, &absent);
+        self.await_absent(user, ids, &known);
     }
 
     /// Sends what watched users show to devices that were told something else, or nothing (R6.6).
@@ -443,7 +447,7 @@ impl<T: Transport> Loop<T> {
         devices: Devices,
         reason: Reasons,
         ids: &[UserId],
-        known: &HashMap<UserId, presence::status::Version>,
+        known: &HashMap<UserId, Told>,
     ) {
         let Some(local) = self.hub.local(&user) else {
             return;
@@ -468,7 +472,7 @@ impl<T: Transport> Loop<T> {
             let Some(presence) = self.hub.presence(&key).cloned() else {
                 continue;
             };
-            if known.get(id) == Some(&presence.version) {
+            if known.get(id).is_some_and(|told| told.version == presence.version) {
                 continue;
             }
             let reasons = self.hub.reasons(local, &key);

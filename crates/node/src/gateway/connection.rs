@@ -16,6 +16,7 @@ use presence_transport::Layered;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use super::outbox::Outbox;
+use super::pending::Known;
 use crate::slab::Id;
 use crate::statistics::RequestKind;
 use crate::transport::Transport;
@@ -140,6 +141,8 @@ pub(crate) struct Connection<T> {
     /// Received and not yet used; empty, and without room, while idle.
     pub(crate) unread: Box<[u8]>,
     pub(crate) outbox: Outbox,
+    /// What the client said that it was told, while its list is to be restored: some of those may be absent (R2.9).
+    pub(crate) known: Option<Known>,
     /// Of the last byte received (R2.6); until it is logged in, when it was accepted.
     pub(crate) heard: Mono,
     /// Of the last byte the other end took, or of the first that waited (R8.10).
@@ -192,6 +195,7 @@ impl<T: Transport> Connection<T> {
             phase: Phase::Preface,
             unread: Box::default(),
             outbox: Outbox::default(),
+            known: None,
             heard: now,
             progress: now,
             bucket: 0,

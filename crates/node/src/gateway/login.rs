@@ -9,11 +9,11 @@ use presence::ids::{
 use presence::time::Wall;
 use presence::user::{Login, LoginRefusal};
 use presence_protocol::errors::code;
-use presence_protocol::message::{LoginReply, LoginRequest, Reply, SubscriptionSummary};
+use presence_protocol::message::{KnownUser, LoginReply, LoginRequest, Reply, SubscriptionSummary};
 use presence_protocol::user_sig::{self, Checked, Refusal};
 
 use super::connection::{Phase, Session};
-use super::pending::{Asker, Devices, Known, Pending};
+use super::pending::{Asker, Devices, Known, Pending, Told};
 use super::texts;
 use crate::engine::memory::home_of;
 use crate::engine::{Command, Departure, LoggedIn};
@@ -215,6 +215,7 @@ impl<T: Transport> Loop<T> {
                 own_version: done.presence.version,
                 restores: 0,
             });
+            connection.known = done.restorable.then(|| Arc::clone(&known));
         }
         self.count_login(user.app);
         self.reply(
@@ -223,8 +224,8 @@ impl<T: Transport> Loop<T> {
         );
         // R8.2. Who comes back after a crash, whose own presence got another version by it and nothing else, knows it
         // (R6.6).
-        let knows =
-            done.kept_version != done.presence.version && known.get(&user.user) == Some(&done.kept_version);
+        let told = known.get(&user.user).map(|told| told.version);
+        let knows = done.kept_version != done.presence.version && told == Some(done.kept_version);
         if !knows {
             self.send_own_presence(id, &user, &done.presence);
             if self.draining {
@@ -344,9 +345,13 @@ pub(crate) fn expiry_of(checked: Checked) -> Wall {
 }
 
 /// Ill-formed ids are nobody's and are passed over.
-fn known_of(known: Vec<(String, presence::status::Version)>) -> Known {
-    let pairs = known
-        .into_iter()
-        .filter_map(|(id, version)| UserId::new(&id).ok().map(|user| (user, version)));
+fn known_of(known: Vec<KnownUser>) -> Known {
+    let pairs = known.into_iter().filter_map(|known| {
+        let told = Told {
+            version: known.version,
+            online: known.online,
+        };
+        UserId::new(&known.user_id).ok().map(|user| (user, told))
+    });
     Arc::new(pairs.collect::<HashMap<_, _>>())
 }

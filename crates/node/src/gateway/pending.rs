@@ -32,8 +32,16 @@ pub(crate) enum Named {
     },
 }
 
-/// What a client said it was told (R6.6). Shared by the parts of one login.
-pub(crate) type Known = Arc<HashMap<UserId, Version>>;
+/// What a client said it was told of a user (R6.6).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told {
+    pub(crate) version: Version,
+    /// As ONLINE (R2.9).
+    pub(crate) online: bool,
+}
+
+/// What a client said it was told. Shared by the parts of one login.
+pub(crate) type Known = Arc<HashMap<UserId, Told>>;
 
 /// Who is caught up.
 #[derive(Debug, Clone, Copy)]

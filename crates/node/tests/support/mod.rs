@@ -16,8 +16,8 @@ use presence_node::clock::RuntimeClock;
 use presence_node::{AppConfig, AsyncAdmin, Listener, Node, NodeConfig, World, single};
 use presence_protocol::frame::{self, HEARTBEAT, Next, PREFACE};
 use presence_protocol::message::{
-    LoginReply, LoginRequest, Reply, Request, ServerMessage, SubscriptionsChanged, UserStatus, decode_server,
-    encode_request,
+    KnownUser, LoginReply, LoginRequest, Reply, Request, ServerMessage, SubscriptionsChanged, UserStatus,
+    decode_server, encode_request,
 };
 use presence_protocol::user_sig;
 use presence_transport::Layered;
@@ -583,7 +583,11 @@ pub fn resume(request: LoginRequest, login: &LoginReply, known: &[&UserStatus]) 
         list_generation: login.subscriptions.generation,
         known: known
             .iter()
-            .map(|user| (user.user_id.clone(), Version(user.version)))
+            .map(|user| KnownUser {
+                user_id: user.user_id.clone(),
+                version: Version(user.version),
+                online: user.status == ONLINE,
+            })
             .collect(),
         ..request
     }

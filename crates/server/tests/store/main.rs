@@ -15,7 +15,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use presence::ids::{AppId, SessionId};
 use presence::status::Version;
-use presence_protocol::message::{LoginReply, LoginRequest, Reply, Request, ServerMessage, UserStatus};
+use presence_protocol::message::{
+    KnownUser, LoginReply, LoginRequest, Reply, Request, ServerMessage, UserStatus,
+};
 use presence_protocol::user_sig;
 
 use support::{Client, DEADLINE, KEY, Server, TempFile, run};
@@ -99,7 +101,16 @@ fn signed(user: &str) -> String {
 struct Resume {
     session: Option<SessionId>,
     list_generation: u64,
-    known: Vec<(String, Version)>,
+    known: Vec<KnownUser>,
+}
+
+/// `user` as it was last told, ONLINE.
+fn known(user: &str, version: u64) -> KnownUser {
+    KnownUser {
+        user_id: user.to_owned(),
+        version: Version(version),
+        online: true,
+    }
 }
 
 fn log_in(server: &Server, user: &str, resume: Resume) -> (Client, LoginReply) {

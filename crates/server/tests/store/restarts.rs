@@ -4,8 +4,8 @@ use presence_protocol::message::Request;
 
 use crate::http::Admin;
 use crate::{
-    APP, Place, Resume, await_push, kill, log_in, online, pushed, query, query_all, set_custom, signed, stop,
-    subscribe,
+    APP, Place, Resume, await_push, kill, known, log_in, online, pushed, query, query_all, set_custom,
+    signed, stop, subscribe,
 };
 
 const ONLINE: i32 = 1;
@@ -30,9 +30,7 @@ fn a_restart_in_order_is_not_noticed_by_those_who_return() {
     let server = place.start();
     let resume = Resume {
         session: Some(bob_login.session),
-        known: [&told, &own]
-            .map(|of| (of.user_id.clone(), presence::status::Version(of.version)))
-            .to_vec(),
+        known: [&told, &own].map(|of| known(&of.user_id, of.version)).to_vec(),
         ..Resume::default()
     };
     let (mut bob, again) = log_in(&server, "bob", resume);
@@ -105,12 +103,10 @@ fn whoever_knew_what_was_kept_is_told_nothing_after_a_crash() {
     kill(server);
 
     let server = place.start();
-    let back = |known: [(&str, u64); 2]| {
+    let back = |told: [(&str, u64); 2]| {
         let resume = Resume {
             session: Some(login.session),
-            known: known
-                .map(|(user, version)| (user.to_owned(), presence::status::Version(version)))
-                .to_vec(),
+            known: told.map(|(user, version)| known(user, version)).to_vec(),
             ..Resume::default()
         };
         let (mut bob, _) = log_in(&server, "bob", resume);

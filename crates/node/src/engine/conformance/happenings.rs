@@ -123,7 +123,11 @@ pub(super) fn a_logout_said_late_is_told_once_and_lets_nobody_in(world: &mut Wor
         users: vec![alice.user],
     };
     let users = world.ask(&alice, look);
-    assert_eq!(users, Answer::Users(vec![None]), "R1.2: it makes no account");
+    assert_eq!(
+        users,
+        Answer::Users(vec![None]),
+        "R1.2: no login is named, and it makes no account"
+    );
 
     let first = world.online(&alice);
     let lost = Command::Leave {

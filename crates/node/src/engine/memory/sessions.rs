@@ -160,7 +160,14 @@ impl MemoryEngine {
             },
         );
         if !found {
-            self.answer(tag, self.unless_revoked(&key, login.signed_at_s));
+            let answer = self.unless_revoked(&key, login.signed_at_s);
+            // R1.2: an earlier start knew the user, and some may wait for word of it (R2.9).
+            let is_forgotten =
+                answer == Answer::Done && login.resumes.is_some() && !self.marks.contains_key(&key);
+            self.answer(tag, answer);
+            if is_forgotten {
+                self.register(key, at);
+            }
         }
         if known {
             let connection = Some(login.connection);

@@ -162,7 +162,7 @@ impl<T: Transport, S: Source<T>> Driver<T, S> {
                     break;
                 }
                 match source.poll_accept(cx) {
-                    Poll::Ready(Ok((transport, peer))) => self.turning.accepted(transport, peer),
+                    Poll::Ready(Ok((transport, peer))) => self.turning.accepted(transport, peer.into()),
                     Poll::Ready(Err(error)) => {
                         tracing::warn!(%error, "accepting a connection failed");
                         self.accept_from = Some(Mono(now.0.saturating_add(ACCEPT_BACK_OFF_MS)));

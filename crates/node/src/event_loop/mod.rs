@@ -32,7 +32,7 @@ use crate::NodeConfig;
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::gateway::absent::Absent;
-use crate::gateway::connection::{Alarm, Connection, Phase, ReadyQueue};
+use crate::gateway::connection::{Alarm, Connection, Peer, Phase, ReadyQueue};
 use crate::gateway::failures::LoginFailures;
 use crate::gateway::pending::Pending;
 use crate::gateway::wheel::Wheel;
@@ -192,7 +192,7 @@ impl<T: Transport> Loop<T> {
     }
 
     /// A connection was accepted.
-    fn accepted(&mut self, transport: Layered<T>, peer: std::net::SocketAddr) {
+    fn accepted(&mut self, transport: Layered<T>, peer: Peer) {
         if let Err(refused) = self.limits.open_one(peer.ip(), self.now.mono) {
             self.refused(peer, refused);
             return;
@@ -205,7 +205,7 @@ impl<T: Transport> Loop<T> {
     }
 
     /// A connection too many. Whoever floods the server does not flood its log.
-    fn refused(&mut self, peer: std::net::SocketAddr, refused: Refused) {
+    fn refused(&mut self, peer: Peer, refused: Refused) {
         let counted = match refused {
             Refused::Full => &mut self.counted.refused_full,
             Refused::AddressFull => &mut self.counted.refused_address_full,
@@ -217,7 +217,7 @@ impl<T: Transport> Loop<T> {
         }
     }
 
-    fn insert(&mut self, transport: Layered<T>, peer: std::net::SocketAddr) -> Id {
+    fn insert(&mut self, transport: Layered<T>, peer: Peer) -> Id {
         let (ready, now) = (Arc::clone(&self.ready), self.now.mono);
         self.connections
             .insert_with(|id| Box::new(Connection::new(transport, Alarm::new(id, &ready), peer, now)))

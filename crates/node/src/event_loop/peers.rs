@@ -1,7 +1,6 @@
 //! Connections on their way between loops: accepted on one, at home on another (see `gateway::login`).
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
 use presence::time::Mono;
@@ -10,7 +9,7 @@ use presence_transport::Layered;
 use tokio::sync::mpsc;
 
 use super::Loop;
-use crate::gateway::connection::Phase;
+use crate::gateway::connection::{Peer, Phase};
 use crate::gateway::login::Route;
 use crate::slab::Id;
 use crate::transport::Transport;
@@ -23,7 +22,7 @@ const WELCOME_PER_TURN: usize = 256;
 /// A connection with its login, on its way home.
 pub(crate) struct Migrant<D> {
     detached: Layered<D>,
-    peer: SocketAddr,
+    peer: Peer,
     accepted: Mono,
     unsent: Vec<u8>,
     unread: Vec<u8>,

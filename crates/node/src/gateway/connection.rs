@@ -1,8 +1,9 @@
 //! One connection: its transport, where it stands, what it has still to read and to write. Reading and writing are
 //! here; what a frame means is `login`'s and `requests`' to say.
 
+use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -132,11 +133,39 @@ pub(crate) enum Phase {
     },
 }
 
-/// See the module.
+/// Whence a connection comes, in 20 bytes: of an address of version 6, flow and scope are left out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer {
+    ip: IpAddr,
+    port: u16,
+}
+
+impl Peer {
+    pub(crate) fn ip(self) -> IpAddr {
+        self.ip
+    }
+}
+
+impl From<SocketAddr> for Peer {
+    fn from(address: SocketAddr) -> Peer {
+        Peer {
+            ip: address.ip(),
+            port: address.port(),
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        SocketAddr::new(self.ip, self.port).fmt(f)
+    }
+}
+
+/// See the module. Most of its life it is idle, and it is what a connection costs first: 200 bytes and its stream.
 pub(crate) struct Connection<T> {
     pub(crate) transport: Layered<T>,
     pub(crate) waker: Waker,
-    pub(crate) peer: SocketAddr,
+    pub(crate) peer: Peer,
     pub(crate) phase: Phase,
     /// Received and not yet used; empty, and without room, while idle.
     pub(crate) unread: Box<[u8]>,
@@ -182,12 +211,7 @@ pub(crate) enum Flushed {
 }
 
 impl<T: Transport> Connection<T> {
-    pub(crate) fn new(
-        transport: Layered<T>,
-        alarm: Arc<Alarm>,
-        peer: SocketAddr,
-        now: Mono,
-    ) -> Connection<T> {
+    pub(crate) fn new(transport: Layered<T>, alarm: Arc<Alarm>, peer: Peer, now: Mono) -> Connection<T> {
         Connection {
             transport,
             waker: Waker::from(alarm),
@@ -291,5 +315,20 @@ mod tests {
         drop(queue);
         alarm.wake_by_ref();
         assert_eq!(Arc::strong_count(&alarm), 1);
+    }
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        use tokio::net::TcpStream;
+        let beside_the_stream = size_of::<Connection<TcpStream>>() - size_of::<TcpStream>();
+        assert!(beside_the_stream <= 200, "{beside_the_stream}");
+    }
+
+    #[test]
+    fn a_peer_is_shown_as_its_address() {
+        for address in ["192.0.2.7:4711", "[2001:db8::7]:4711"] {
+            let peer = Peer::from(address.parse::<SocketAddr>().unwrap());
+            assert_eq!(peer.to_string(), address);
+        }
     }
 }

@@ -18,8 +18,8 @@ struct Frame {
 #[derive(Default)]
 pub(crate) struct Outbox {
     frames: VecDeque<Frame>,
-    /// Bytes of the first frame that were written.
-    written: usize,
+    /// Bytes of the first frame that were written: a frame is far shorter than this can count.
+    written: u32,
     /// Bytes still to write.
     bytes: usize,
     /// It reached its bound since it was empty: its receiver is slow (R8.10).
@@ -125,7 +125,7 @@ impl Outbox {
         let Some(first) = self.frames.front() else {
             return &[];
         };
-        let first = first.bytes.get(self.written..).unwrap_or(&[]);
+        let first = first.bytes.get(self.written as usize..).unwrap_or(&[]);
         if self.frames.len() == 1 || first.len() >= gather_bytes {
             return first;
         }
@@ -143,7 +143,7 @@ impl Outbox {
     /// So many bytes were written.
     pub(crate) fn written(&mut self, mut count: usize) {
         self.bytes -= count;
-        count += self.written;
+        count += self.written as usize;
         while let Some(first) = self.frames.front() {
             if count < first.bytes.len() {
                 break;
@@ -151,7 +151,7 @@ impl Outbox {
             count -= first.bytes.len();
             self.frames.pop_front();
         }
-        self.written = count;
+        self.written = count as u32;
         if self.frames.is_empty() {
             self.full = false;
             self.merge_above = 0;
@@ -167,7 +167,7 @@ impl Outbox {
         for frame in &self.frames {
             all.extend_from_slice(&frame.bytes);
         }
-        all.drain(..self.written);
+        all.drain(..self.written as usize);
         all
     }
 }

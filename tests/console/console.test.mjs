@@ -287,15 +287,20 @@ describe('the page', () => {
   test('is light or dark as the system, until somebody chooses', async () => {
     const page = await enter('overview', { colorScheme: 'dark' });
     const ground = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+    // A page repaints when it comes to it.
+    const groundIs = (colour, wanted) =>
+      page.waitForFunction(
+        ([colour, wanted]) => (getComputedStyle(document.documentElement).backgroundColor === colour) === wanted,
+        [colour, wanted],
+      );
     const dark = await ground();
     await page.emulateMedia({ colorScheme: 'light' });
-    const light = await ground();
-    assert.notEqual(dark, light);
+    await groundIs(dark, false);
     await page.getByRole('button', { name: 'Dark' }).click();
-    assert.equal(await ground(), dark);
+    await groundIs(dark, true);
     await page.reload();
     await page.getByRole('button', { name: 'Light' }).waitFor();
-    assert.equal(await ground(), dark);
+    await groundIs(dark, true);
   });
 
   test('says that the server is gone, and goes on when it is back', async () => {

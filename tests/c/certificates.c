@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#include "support.h"
-
 const char *certificates(void) {
     static char folder[] = "/tmp/tim-test-XXXXXX";
     char command[4096];
@@ -28,4 +26,16 @@ void remove_folder(const char *folder) {
     char command[128];
     snprintf(command, sizeof command, "rm -r %s", folder);
     CHECK_EQ(system(command), 0);
+}
+
+TimServer tls_server(const char *folder, char *address, size_t capacity) {
+    char options[512];
+    TimServer server = 0;
+    snprintf(options, sizeof options,
+             "{\"tls_certificate_file\":\"%s/server.pem\",\"tls_key_file\":\"%s/server.key\",\"sdk_app_id\":%d,"
+             "\"secret_key\":\"" APP_KEY "\"}",
+             folder, folder, APP_ID);
+    ACCEPTED(timServerStart(options, &server));
+    ACCEPTED(timServerAddress(server, address, capacity, NULL));
+    return server;
 }

@@ -3,19 +3,6 @@
 #include "certificates.h"
 #include "support.h"
 
-/* A server in this process that speaks TLS. */
-static TimServer tls_server(const char *folder, char *address, size_t capacity) {
-    char options[512];
-    TimServer server = 0;
-    snprintf(options, sizeof options,
-             "{\"tls_certificate_file\":\"%s/server.pem\",\"tls_key_file\":\"%s/server.key\",\"sdk_app_id\":%d,"
-             "\"secret_key\":\"" APP_KEY "\"}",
-             folder, folder, APP_ID);
-    ACCEPTED(timServerStart(options, &server));
-    ACCEPTED(timServerAddress(server, address, capacity, NULL));
-    return server;
-}
-
 static int32_t login_code(const char *address, const char *options) {
     Client *client = client_at(address, options);
     Result *result = login(client, "alice", user_sig("alice", 600));

@@ -5,19 +5,6 @@
 
 #include <stdlib.h>
 
-/* A server in this process; its address begins with tims://. */
-static TimServer tls_server(const char *folder, char *address, size_t capacity) {
-    char options[512];
-    TimServer server = 0;
-    snprintf(options, sizeof options,
-             "{\"tls_certificate_file\":\"%s/server.pem\",\"tls_key_file\":\"%s/server.key\",\"sdk_app_id\":%d,"
-             "\"secret_key\":\"" APP_KEY "\"}",
-             folder, folder, APP_ID);
-    ACCEPTED(timServerStart(options, &server));
-    ACCEPTED(timServerAddress(server, address, capacity, NULL));
-    return server;
-}
-
 /* An authority for the client, as whoever runs the program names it. */
 static void trust(const char *folder, const char *authority) {
     char options[256];

@@ -228,7 +228,7 @@ pub const NODE: &[Setting<NodeConfig>] = &[
 pub const STORE: &[Setting<NodeConfig>] = &[Setting {
     key: "restart_grace_ms",
     rule: "R2.9",
-    about: "With `data_dir`: how long after a restart users that were online may take to come back before OFFLINE is announced. Best above 30 s, the longest that a client waits between two attempts.",
+    about: "How long after a restart users that were online may take to come back before OFFLINE is announced: with `data_dir` to all who watch them, without to those whose clients were told that they are ONLINE. Best above 30 s, the longest that a client waits between two attempts.",
     field: ms!(restart_grace, 0, DAY_MS),
 }];
 

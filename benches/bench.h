@@ -135,6 +135,7 @@ void feeder_stop(Feeder *feeder);
 
 typedef struct Floor {
     int wake, epoll, socket; /* socket: -1 if nothing follows the wake */
+    atomic_int caller_cpu; /* of the last wake, counted from 1; 0 once the woken thread looked */
     NamedThread runtime;
     pthread_mutex_t mutex;
     pthread_cond_t replied;
@@ -148,7 +149,7 @@ void floor_server_stop(int server, pid_t pid);
 
 /* Starts the floor's threads, which last as long as the process. `server`: of floor_server, or -1 for the wake alone. */
 void floor_start(Floor *floor, const char *name, int server);
-/* What a call does: one write. */
+/* What a call does: it says where it runs, and makes one write. */
 void floor_wake(Floor *floor);
 /* Waits until so many wakes went all their way. */
 void floor_await(Floor *floor, long done);

@@ -1,9 +1,11 @@
 /* The floor of a call with the runtime asleep: the threads and processes of a call, making the system calls that a call makes, with
- * as many bytes, and nothing else. The caller writes to an eventfd; the thread asleep in epoll_wait sends a request to another
- * process, sleeps, receives its reply and wakes a third thread. Beside it the first step alone, with nothing behind it. */
+ * as many bytes, and nothing else. The caller writes to an eventfd; the thread asleep in epoll_wait lets the caller go on if it was
+ * given its CPU, sends a request to another process, sleeps, receives its reply and wakes a third thread. Beside it the first step
+ * alone, with nothing behind it. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -41,6 +43,12 @@ static void *be_told(void *at) {
     return NULL;
 }
 
+/* As the library does: whoever made the wake goes first, if the woken thread was given its CPU. */
+static void let_caller_go_on(Floor *floor) {
+    int caller = atomic_exchange(&floor->caller_cpu, 0);
+    if (caller != 0 && caller == sched_getcpu() + 1) sched_yield();
+}
+
 /* The thread that is woken by a call. */
 static void *be_runtime(void *at) {
     Floor *floor = at;
@@ -49,6 +57,7 @@ static void *be_runtime(void *at) {
     for (;;) {
         struct epoll_event event;
         if (epoll_wait(floor->epoll, &event, 1, -1) != 1) continue;
+        let_caller_go_on(floor);
         if (event.data.fd == floor->wake) {
             /* Edge-triggered, so the count need not be read: no more than the library does. */
             if (floor->socket < 0)
@@ -89,6 +98,7 @@ void floor_start(Floor *floor, const char *name, int server) {
 
 void floor_wake(Floor *floor) {
     uint64_t one = 1;
+    atomic_store(&floor->caller_cpu, sched_getcpu() + 1);
     CHECK(write(floor->wake, &one, sizeof one) == sizeof one);
 }
 

@@ -375,14 +375,14 @@ impl Client {
             }
             forward(&door, command);
         }
-        self.shared.bell.notify_one();
+        self.shared.ring();
         Ok(())
     }
 
     fn send_unpromised(&self, command: Command) -> Result<(), CallError> {
         self.check_fork()?;
         forward(&*self.shared.enter()?, command);
-        self.shared.bell.notify_one();
+        self.shared.ring();
         Ok(())
     }
 
@@ -420,6 +420,14 @@ impl Shared {
         }
     }
 
+    /// Wakes the actor, which finds what was forwarded.
+    fn ring(&self) {
+        if let Some(runtime) = &self.runtime {
+            runtime.caller().call_from_here();
+        }
+        self.bell.notify_one();
+    }
+
     /// Refuses by handing `closed` back.
     fn begin_close(&self, closed: Option<ClosedFn>) -> Result<(), Option<ClosedFn>> {
         {
@@ -430,7 +438,7 @@ impl Shared {
             door.open = Open::Closing;
             forward(&door, Command::Close { closed });
         }
-        self.bell.notify_one();
+        self.ring();
         Ok(())
     }
 }

@@ -14,13 +14,14 @@
 //! - [`options`]: every option in one table;
 //! - `session`: the state machine of a login (R8) and the shell that gives it a socket and a clock;
 //! - `delivery`: the only way out to the application;
-//! - `runtime`: the threads that all clients of a process share, their honest end, and `fork`;
+//! - `runtime`: the threads that all clients of a process share, their honest end, and `fork`; `caller`: who goes first;
 //! - [`world`]: what a client asks of the outside: connections, a clock, randomness.
 #![forbid(unsafe_code)]
 
 mod address;
 mod api;
 mod by_user;
+mod caller;
 mod client;
 mod data_dir;
 mod delivery;

@@ -20,6 +20,7 @@ use rustls_platform_verifier::Verifier;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::Notify;
 
+use crate::caller::CallerCpu;
 use crate::delivery::shared::SharedThread;
 use crate::delivery::thread_mark;
 use crate::visible::lock;
@@ -163,6 +164,7 @@ pub(crate) struct Runtime {
     stop: Arc<Notify>,
     thread: Mutex<Option<JoinHandle<()>>>,
     mark: Arc<AtomicUsize>,
+    caller: Arc<CallerCpu>,
 }
 
 impl Runtime {
@@ -172,12 +174,14 @@ impl Runtime {
         let stopped = Arc::clone(&stop);
         let mark = Arc::new(AtomicUsize::new(0));
         let mark_there = Arc::clone(&mark);
+        let caller = Arc::new(CallerCpu::default());
+        let caller_there = Arc::clone(&caller);
         let (built, handle) = mpsc::sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("tim-runtime".into())
             .spawn(move || {
                 mark_there.store(thread_mark(), Ordering::Release);
-                run(&built, &stopped);
+                run(&built, &stopped, caller_there);
                 mark_there.store(0, Ordering::Release);
             })?;
         let handle = handle
@@ -189,6 +193,7 @@ impl Runtime {
                 stop,
                 thread: Mutex::new(Some(thread)),
                 mark,
+                caller,
             }),
             Err(error) => {
                 // It has nothing left to do but end; its panic would be the error above.
@@ -202,6 +207,11 @@ impl Runtime {
         &self.handle
     }
 
+    /// Where whoever is about to wake the runtime says so.
+    pub(crate) fn caller(&self) -> &CallerCpu {
+        &self.caller
+    }
+
     /// Whether the calling thread is the runtime's.
     pub(crate) fn runs_here(&self) -> bool {
         self.mark.load(Ordering::Acquire) == thread_mark()
@@ -209,9 +219,12 @@ impl Runtime {
 }
 
 /// The runtime's life, from building to dropping it.
-fn run(built: &mpsc::SyncSender<io::Result<Handle>>, stopped: &Notify) {
+fn run(built: &mpsc::SyncSender<io::Result<Handle>>, stopped: &Notify, caller: Arc<CallerCpu>) {
+    let mut builder = Builder::new_current_thread();
+    builder.enable_io().enable_time();
+    builder.on_thread_unpark(move || caller.let_caller_go_on());
     // There is room for the one answer, and whoever asked waits for it.
-    match Builder::new_current_thread().enable_io().enable_time().build() {
+    match builder.build() {
         Ok(runtime) => {
             let _ = built.send(Ok(runtime.handle().clone()));
             runtime.block_on(stopped.notified());

@@ -11,6 +11,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Records that may bring nothing to read before the task lets others have their turn.
 const RECORDS_PER_TURN: usize = 16;
+/// Bytes of small records that are written together: what a server says in a handshake fits, with a usual chain of
+/// certificates.
+const GATHERED_BYTES: usize = 8 * 1024;
 
 /// See the module. Its `Debug` shows nothing of what it holds.
 pub struct Tls {
@@ -192,11 +195,106 @@ impl<S: AsyncWrite + Unpin> Write for Polled<'_, '_, S> {
         blocking(Pin::new(&mut *self.stream).poll_write(self.cx, bytes))
     }
 
+    /// Never as slices: what a socket does with them is `writev`, which raises SIGPIPE when the connection is gone, and that
+    /// ends a program in C around this library that knows of no reason to ignore it. A single write comes to `send`,
+    /// which can be told not to. Small records, such as a handshake's, go together all the same.
     fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        blocking(Pin::new(&mut *self.stream).poll_write_vectored(self.cx, slices))
+        let first: &[u8] = slices.first().map_or(&[], |slice| slice);
+        if slices.len() <= 1 || first.len() >= GATHERED_BYTES {
+            return self.write(first);
+        }
+        let mut gathered = [0; GATHERED_BYTES];
+        let mut room = &mut gathered[..];
+        for slice in slices {
+            // What there is no room for stays where it is: the caller comes again.
+            room.write(slice)?;
+        }
+        let count = GATHERED_BYTES - room.len();
+        self.write(gathered.get(..count).unwrap_or_default())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         blocking(Pin::new(&mut *self.stream).poll_flush(self.cx))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    /// A socket that would raise SIGPIPE for slices. Takes so many bytes at once.
+    struct Socket {
+        room: usize,
+        written: Vec<Vec<u8>>,
+    }
+
+    impl AsyncWrite for Socket {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _cx: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let taken = &bytes[..bytes.len().min(self.room)];
+            self.written.push(taken.to_vec());
+            Poll::Ready(Ok(taken.len()))
+        }
+
+        fn poll_write_vectored(
+            self: Pin<&mut Self>,
+            _cx: &mut Context<'_>,
+            _slices: &[io::IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            panic!("SIGPIPE")
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// What is taken of slices of these lengths, and what the socket is given.
+    fn written(lengths: &[usize], room: usize) -> (usize, Vec<Vec<u8>>) {
+        let bytes: Vec<Vec<u8>> = (1u8..)
+            .zip(lengths)
+            .map(|(byte, length)| vec![byte; *length])
+            .collect();
+        let slices: Vec<io::IoSlice<'_>> = bytes.iter().map(|bytes| io::IoSlice::new(bytes)).collect();
+        let mut socket = Socket {
+            room,
+            written: Vec::new(),
+        };
+        let mut polled = Polled {
+            stream: &mut socket,
+            cx: &mut Context::from_waker(Waker::noop()),
+        };
+        let taken = polled.write_vectored(&slices).expect("it is taken");
+        (taken, socket.written)
+    }
+
+    #[test]
+    fn records_are_written_as_one_and_never_as_slices() {
+        assert_eq!(written(&[5], 99), (5, vec![vec![1; 5]]));
+        let together = [vec![1; 2], vec![2; 1], vec![3; 3]].concat();
+        assert_eq!(written(&[2, 1, 3], 99), (6, vec![together.clone()]));
+        assert_eq!(
+            written(&[2, 1, 3], 4),
+            (4, vec![together[..4].to_vec()]),
+            "a part"
+        );
+        let (taken, given) = written(&[100, GATHERED_BYTES], usize::MAX);
+        assert_eq!(
+            (taken, given.len()),
+            (GATHERED_BYTES, 1),
+            "as far as there is room"
+        );
+        assert_eq!((given[0][99], given[0][100]), (1, 2));
+        let large = written(&[GATHERED_BYTES, 1], usize::MAX);
+        assert_eq!(large, (GATHERED_BYTES, vec![vec![1; GATHERED_BYTES]]), "as it is");
     }
 }

@@ -486,3 +486,36 @@ async fn no_result_waits_for_an_attempt_to_reach_the_server() {
     app.client.destroy_async(Box::new(|| ())).unwrap();
     app.until("=reach -9").await;
 }
+
+/// R8.6: the time of a request behind others begins with the answer before its own. That of one that is passed over does not
+/// begin anew.
+#[tokio::test(start_paused = true)]
+async fn a_slow_link_with_many_requests_on_it_is_not_given_up() {
+    let mut server = Server::new();
+    let (mut app, mut peer) = App::online(&mut server).await;
+    let names = ["first", "second", "third", "fourth", "fifth"];
+    for name in names {
+        app.set(name);
+    }
+    let mut request_ids = Vec::new();
+    for _ in names {
+        request_ids.push(peer.request().await.0);
+    }
+    let answer = |index: usize| Reply {
+        request_id: request_ids[index],
+        ..Reply::default()
+    };
+    for (index, name) in names.iter().enumerate().take(3) {
+        tokio::time::sleep(10 * SECOND).await;
+        peer.reply(answer(index)).await;
+        app.until(&format!("={name} 0")).await;
+    }
+    tokio::time::sleep(10 * SECOND).await;
+    peer.reply(answer(4)).await;
+    let begun = Instant::now();
+    assert_eq!(
+        app.until("Disconnected 9523").await,
+        ["=fourth 9508", "=fifth 0", "Disconnected 9523"]
+    );
+    assert_eq!(begun.elapsed(), 5 * SECOND);
+}

@@ -378,3 +378,29 @@ async fn after_an_expiry_the_same_user_finds_the_list_again_and_another_does_not
         }
     }
 }
+
+/// What the client answers itself waits for no event, and no event for it.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_too_large_moves_no_event_behind_an_unsubscribe_r5_7() {
+    let mut server = Server::new();
+    let (mut app, mut peer) = App::online(&mut server).await;
+    app.client
+        .unsubscribe(ids("bob"), app.note("unsubscribe"))
+        .unwrap();
+    let (request_id, _) = peer.request().await;
+    let many = (0..10_000)
+        .map(|number| format!("a long user id {number:017}"))
+        .collect();
+    app.client.get_user_status(many, app.note("many")).unwrap();
+    tokio::task::yield_now().await;
+    peer.push(&[("bob", 2)]).await;
+    peer.reply(Reply {
+        request_id,
+        ..Reply::default()
+    })
+    .await;
+    assert_eq!(
+        app.until("=many 6017").await,
+        ["bob@2", "=unsubscribe 0", "=many 6017"]
+    );
+}

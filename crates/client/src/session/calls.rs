@@ -21,7 +21,7 @@ const IDLE_CALLS: usize = 4;
 
 /// Where a call stands.
 enum State {
-    /// A login or logout: the session completes it.
+    /// A login or logout, or a call that the client answers itself: the session completes it.
     Session,
     /// Not on the wire. Gives up at `until` (R8.6); `None` while connected.
     Waiting {
@@ -111,6 +111,16 @@ impl Calls {
             }
         }
         self.release(out);
+    }
+
+    /// As [`Calls::complete`], for a call that waits and that the client answers in the server's stead.
+    pub(crate) fn refuse(&mut self, seq: Seq, outcome: Outcome, out: &mut Vec<Item>) {
+        if let Some(call) = self.get_mut(seq)
+            && matches!(call.state, State::Waiting { .. })
+        {
+            call.state = State::Session;
+        }
+        self.complete(seq, outcome, out);
     }
 
     fn release(&mut self, out: &mut Vec<Item>) {
@@ -209,7 +219,7 @@ impl Calls {
     /// Nothing that was sent will be answered: queries wait again, calls that change something end with 9508 (R8.6).
     /// Every waiting call gives up at `until` at the latest.
     pub(crate) fn connection_died(&mut self, until: Instant, out: &mut Vec<Item>) {
-        for call in &mut self.calls {
+        for (seq, call) in (self.front..).zip(&mut self.calls) {
             match &mut call.state {
                 State::Sent { query } => {
                     call.state = match query.take() {
@@ -218,7 +228,11 @@ impl Calls {
                             until: Some(until),
                             resends: resends + 1,
                         },
-                        _ => State::Done(Outcome::of(code::DISCONNECTED)),
+                        _ => {
+                            // What it changed may be told on the next connection.
+                            self.held = self.held.max(Some(seq));
+                            State::Done(Outcome::of(code::DISCONNECTED))
+                        }
                     };
                 }
                 State::Waiting { until: give_up, .. } => *give_up = Some(until),
@@ -227,7 +241,7 @@ impl Calls {
         }
         self.unsent = self.front;
         self.note_give_up(Some(until));
-        self.hold_and_release(out);
+        self.release(out);
     }
 
     /// There is a connection: nobody gives up waiting for one.
@@ -256,7 +270,7 @@ impl Calls {
             }
         }
         self.next_give_up = next;
-        self.hold_and_release(out);
+        self.release(out);
     }
 
     /// Every request ends with `code`; logins and logouts are the session's.
@@ -266,7 +280,7 @@ impl Calls {
                 call.state = State::Done(Outcome::of(code));
             }
         }
-        self.hold_and_release(out);
+        self.release(out);
     }
 
     /// Everything ends with `code`; what was held behind a result is told.
@@ -276,15 +290,6 @@ impl Calls {
                 call.state = State::Done(Outcome::of(code));
             }
         }
-        self.hold_and_release(out);
-    }
-
-    fn hold_and_release(&mut self, out: &mut Vec<Item>) {
-        let last_done = self
-            .calls
-            .iter()
-            .rposition(|call| matches!(call.state, State::Done(_)));
-        self.held = last_done.map(|index| self.front + index as u64);
         self.release(out);
     }
 }
@@ -420,6 +425,38 @@ mod tests {
         calls.tell(Item::Expired, &mut out);
         calls.complete(unsubscribe, Outcome::of(1), &mut out);
         assert_eq!(codes(&mut out), [-100, 1, 7]);
+        let unsubscribe = calls.accept_request(done(), set(), None);
+        let too_large = calls.accept_request(done(), set(), None);
+        calls.refuse(too_large, Outcome::of(7), &mut out);
+        calls.tell(Item::Expired, &mut out);
+        calls.complete(unsubscribe, Outcome::of(1), &mut out);
+        assert_eq!(codes(&mut out), [-100, 1, 7]);
+    }
+
+    #[test]
+    fn nor_does_it_once_the_connection_was_lost_r5_7() {
+        let mut calls = Calls::default();
+        let mut out = Vec::new();
+        let unsubscribe = calls.accept_request(done(), set(), Some(Instant::now()));
+        let login_again = calls.accept_session(done());
+        calls.complete(login_again, Outcome::of(7), &mut out);
+        calls.connection_died(Instant::now(), &mut out);
+        calls.tell(Item::Expired, &mut out);
+        calls.complete(unsubscribe, Outcome::of(1), &mut out);
+        assert_eq!(codes(&mut out), [-100, 1, 7]);
+    }
+
+    #[test]
+    fn an_event_stays_behind_a_change_whose_outcome_is_unknown_r6_4() {
+        let mut calls = Calls::default();
+        let mut out = Vec::new();
+        let query = calls.accept_request(done(), Request::GetFriends, None);
+        let change = calls.accept_request(done(), set(), None);
+        assert_eq!(send_all(&mut calls), [query, change]);
+        calls.connection_died(Instant::now(), &mut out);
+        calls.tell(Item::Expired, &mut out);
+        calls.complete(query, Outcome::of(0), &mut out);
+        assert_eq!(codes(&mut out), [0, code::DISCONNECTED, -100]);
     }
 
     #[test]

@@ -222,7 +222,8 @@ impl Machine {
                     let bytes_max = self.wire.frame_bytes_max;
                     let text =
                         format!("the request is larger than the {bytes_max} bytes that the server accepts");
-                    self.complete(call, Outcome::with_text(code::INVALID_PARAMETERS, text));
+                    let outcome = Outcome::with_text(code::INVALID_PARAMETERS, text);
+                    self.calls.refuse(call, outcome, &mut self.items);
                 }
             }
         }
@@ -253,7 +254,7 @@ impl Machine {
     }
 
     fn answered(&mut self, reply: Reply, now: Instant) {
-        match self.wire.answered(reply.request_id) {
+        match self.wire.answered(reply.request_id, now) {
             None => self.log(LogLevel::Warn, || {
                 "the server answered a request that was not sent".to_owned()
             }),

@@ -63,6 +63,8 @@ pub(crate) struct TooLarge;
 pub(crate) struct Wire {
     pub(crate) out: BytesMut,
     in_flight: VecDeque<InFlight>,
+    /// When the last request had its answer that was the oldest.
+    answered_at: Instant,
     next_id: u64,
     pub(crate) frame_bytes_max: usize,
     /// When anything was last sent (R2.6).
@@ -74,6 +76,7 @@ impl Wire {
         Wire {
             out: BytesMut::new(),
             in_flight: VecDeque::new(),
+            answered_at: now,
             next_id: 1,
             frame_bytes_max: frame::FRAME_BYTES_MAX,
             last_sent: now,
@@ -143,16 +146,21 @@ impl Wire {
         self.in_flight.is_empty()
     }
 
-    /// Since when the oldest request waits for its answer.
+    /// Since when the oldest request waits for its answer (R8.6). Answers come in order, so one behind others waits from
+    /// theirs on: many that are large take their time on a slow link, and to give that up would have them sent anew.
     pub(crate) fn oldest(&self) -> Option<Instant> {
-        self.in_flight.front().map(|request| request.sent_at)
+        let oldest = self.in_flight.front()?;
+        Some(oldest.sent_at.max(self.answered_at))
     }
 
     /// What the answered request was for; `None` for an answer to nothing.
-    pub(crate) fn answered(&mut self, id: u64) -> Option<Purpose> {
+    pub(crate) fn answered(&mut self, id: u64, now: Instant) -> Option<Purpose> {
         // Answers come in order, so this is the first; a server that does otherwise is followed all the same.
         let index = self.in_flight.iter().position(|request| request.id == id)?;
         let request = self.in_flight.remove(index)?;
+        if index == 0 {
+            self.answered_at = now;
+        }
         if self.in_flight.is_empty() && self.in_flight.capacity() > IDLE_IN_FLIGHT {
             self.in_flight = VecDeque::new();
         }

@@ -270,12 +270,26 @@ impl Client {
         self.shared.outlet.visible.has_failed()
     }
 
+    /// Whether its end was begun: then only what ends it, and poll, is not answered `CLOSED`.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        lock(&self.shared.door.state).open == Open::Closing
+    }
+
     /// The network changed or came back: a connection that is waited for or being made, up to the answer to its login, is
     /// begun anew at once (R8.5), and so is a logout said later (R8.8); called again and again, 100 ms after the last time,
     /// then 200 and so on up to 5 s, so that a slow link has its time. A connection that is there is asked for a sign of
     /// life.
     pub fn network_changed(&self) -> Result<(), CallError> {
-        self.send_unpromised(Command::NetworkChanged)
+        self.check_fork()?;
+        {
+            let door = self.shared.enter()?;
+            if self.shared.outlet.visible.network_changes() {
+                forward(&door, Command::NetworkChanged);
+            }
+        }
+        self.shared.ring();
+        Ok(())
     }
 
     /// Poll delivery: runs up to `events_max` callbacks on this thread; waits up to `timeout` for the first. Answers how
@@ -375,13 +389,6 @@ impl Client {
             }
             forward(&door, command);
         }
-        self.shared.ring();
-        Ok(())
-    }
-
-    fn send_unpromised(&self, command: Command) -> Result<(), CallError> {
-        self.check_fork()?;
-        forward(&*self.shared.enter()?, command);
         self.shared.ring();
         Ok(())
     }
@@ -523,5 +530,28 @@ impl Parts {
                 fork_depth,
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_network_that_changes_without_end_fills_no_memory() {
+        let options = r#"{"server":"tim://127.0.0.1:1","sdk_app_id":1,"delivery":"poll"}"#;
+        let world = Arc::new(SystemWorld::new());
+        let client = Client::create_in(world, Options::parse(options).unwrap()).unwrap();
+        // The session has no turn as long as nothing is awaited.
+        for _ in 0..1_000 {
+            client.network_changed().unwrap();
+        }
+        let waiting = || lock(&client.shared.door.state).commands.len();
+        assert_eq!(waiting(), 1);
+        while waiting() > 0 {
+            tokio::task::yield_now().await;
+        }
+        client.network_changed().unwrap();
+        assert_eq!(waiting(), 1, "what changed since is news");
     }
 }

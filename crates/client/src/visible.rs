@@ -23,6 +23,8 @@ pub(crate) struct Visible {
     log_level: AtomicU8,
     /// Results promised and not yet delivered, and listeners not yet in place.
     promised: AtomicUsize,
+    /// The session was told that the network changed, and has not seen it yet.
+    network_changed: AtomicBool,
     failed: AtomicBool,
 }
 
@@ -34,6 +36,7 @@ impl Visible {
             clock_offset_ms: Mutex::new(None),
             log_level: AtomicU8::new(LOG_OFF),
             promised: AtomicUsize::new(0),
+            network_changed: AtomicBool::new(false),
             failed: AtomicBool::new(false),
         }
     }
@@ -81,6 +84,17 @@ impl Visible {
         self.failed.store(true, Ordering::Release);
     }
 
+    /// The network changed; false if the session has not seen the last such word yet, which says it all: nobody fills its
+    /// memory by calling this in a loop.
+    pub(crate) fn network_changes(&self) -> bool {
+        !self.network_changed.swap(true, Ordering::AcqRel)
+    }
+
+    /// The session sees that the network changed. What changes from here on is news.
+    pub(crate) fn network_change_seen(&self) {
+        self.network_changed.store(false, Ordering::Release);
+    }
+
     pub(crate) fn logs(&self, level: LogLevel) -> bool {
         level as u8 >= self.log_level.load(Ordering::Relaxed)
     }
@@ -116,6 +130,15 @@ mod tests {
         assert!(!visible.promise(2));
         visible.kept();
         assert!(visible.promise(2));
+    }
+
+    #[test]
+    fn a_change_of_the_network_is_news_once_until_it_is_seen() {
+        let visible = Visible::new();
+        assert!(visible.network_changes());
+        assert!(!visible.network_changes());
+        visible.network_change_seen();
+        assert!(visible.network_changes());
     }
 
     #[test]

@@ -3,7 +3,9 @@
 
 mod support;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use presence_client::{Listener, LogLevel, Outcome};
@@ -134,6 +136,68 @@ async fn users_with_ill_formed_names_are_not_told() {
     ];
     peer.send(&ServerMessage::Push(changes)).await;
     assert_eq!(app.until("carol@1").await, ["carol@1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_server_says_is_one_line_of_the_log() {
+    let mut server = Server::new();
+    let (mut app, mut peer) = App::online(&mut server).await;
+    app.log(LogLevel::Info).await;
+    peer.send(&ServerMessage::GoAway {
+        spread_ms: 0,
+        message: "later\nlogged in as root\x1b[2J".to_owned(),
+    })
+    .await;
+    app.until("log: the server asked to reconnect: later logged in as root [2J")
+        .await;
+}
+
+/// R8.6: bytes are signs of life, and no answers.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_talks_without_end_and_does_not_answer_is_given_up() {
+    let mut server = Server::new();
+    let (mut app, mut peer) = App::online(&mut server).await;
+    app.set("busy");
+    peer.request().await;
+    let flood = &server.world.weather.flood;
+    flood.store(100_000, Ordering::SeqCst);
+    tokio::time::advance(Duration::from_secs(16)).await;
+    // What wakes the client.
+    peer.raw(&[0]).await;
+    assert_eq!(app.until("=busy 9508").await, ["=busy 9508"]);
+    assert_ne!(
+        flood.swap(0, Ordering::SeqCst),
+        0,
+        "given up when it had nothing more to say"
+    );
+}
+
+/// A write that fails says nothing about what came before.
+#[tokio::test(start_paused = true)]
+async fn what_a_server_said_before_the_connection_broke_is_heard() {
+    let mut server = Server::new();
+    let (mut app, mut peer) = App::online(&mut server).await;
+    app.set("busy");
+    let (request_id, _) = peer.request().await;
+    let weather = &server.world.weather;
+    weather.stuck.store(true, Ordering::SeqCst);
+    app.set("again");
+    tokio::task::yield_now().await;
+    weather.broken.store(true, Ordering::SeqCst);
+    peer.reply(Reply {
+        request_id,
+        ..Reply::default()
+    })
+    .await;
+    peer.send(&ServerMessage::SessionEnded {
+        code: 6208,
+        message: String::new(),
+    })
+    .await;
+    assert_eq!(
+        app.until("kicked 6208").await,
+        ["=busy 0", "=again 6023", "Disconnected 6208", "kicked 6208"]
+    );
 }
 
 /// R2.5. Reasons and platforms are handed on as they are.

@@ -16,6 +16,7 @@ use presence_protocol::frame::{self, Next as Frame};
 use presence_protocol::message::decode_server;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::machine::{FarewellWish, Link, Machine, Next};
@@ -30,6 +31,10 @@ use crate::world::{Connecting, Stream};
 
 /// Commands carried out before the socket has its turn.
 const COMMANDS_A_TURN: usize = 1_024;
+
+/// Events in a row after which what is due has its turn before the next: a socket that always has something to read would
+/// keep the timer waiting for ever, and a server that talks without answering would never be found out (R8.6).
+const EVENTS_IN_A_ROW: usize = 256;
 
 /// Bytes read at once, on the stack: an idle client has no read buffer.
 const SCRATCH_BYTES: usize = 16 * 1024;
@@ -86,6 +91,7 @@ async fn drive(
 ) -> Result<Closed, Panicked> {
     let mut line = Line::default();
     let mut timer = Timer::new(Instant::now());
+    let mut in_a_row = 0;
     loop {
         let now = Instant::now();
         let mut more = true;
@@ -102,6 +108,11 @@ async fn drive(
         if machine.outlet.take_panicked() {
             return Err(Panicked);
         }
+        in_a_row += 1;
+        if in_a_row > EVENTS_IN_A_ROW {
+            in_a_row = 0;
+            machine.timeout(now);
+        }
         machine.pump(now);
         line.follow(machine);
         machine.outlet.push_all(&mut machine.items);
@@ -116,8 +127,10 @@ async fn drive(
                 return Poll::Ready(Event::Commands);
             }
             let timer = timer.poll(cx).map(|()| Event::Timer);
-            if timer.is_pending() {
+            // Else all of this was pending because the task has had its share of the thread.
+            if timer.is_pending() && has_budget_remaining() {
                 machine.tidy();
+                in_a_row = 0;
             }
             timer
         })
@@ -240,7 +253,13 @@ impl Line {
                     return Poll::Ready(Event::Written);
                 }
                 Poll::Ready(Ok(false)) | Poll::Pending => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Event::Ended(Some(error))),
+                // What came before may be the answers of calls, or say why: it is read first.
+                Poll::Ready(Err(error)) => {
+                    return Poll::Ready(match poll_read(stream, &mut self.input, cx) {
+                        Poll::Ready(Ok(1..)) => Event::Read,
+                        Poll::Ready(_) | Poll::Pending => Event::Ended(Some(error)),
+                    });
+                }
             }
             match poll_read(stream, &mut self.input, cx) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Event::Ended(None)),

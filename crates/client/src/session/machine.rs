@@ -236,7 +236,10 @@ impl Machine {
                     self.items.push(Item::Discard(old));
                 }
             }
-            Command::NetworkChanged => self.network_changed(now),
+            Command::NetworkChanged => {
+                self.outlet.visible.network_change_seen();
+                self.network_changed(now);
+            }
             Command::Close { closed } => {
                 self.end(code::SHUTDOWN);
                 return Next::Closed(closed);
@@ -436,7 +439,9 @@ impl Machine {
     /// For the log listener. The text is made only if somebody listens. Never a secret; user content at `Debug` only.
     pub(crate) fn log(&mut self, level: LogLevel, text: impl FnOnce() -> String) {
         if self.outlet.visible.logs(level) {
-            self.items.push(Item::Log(level, text()));
+            // One line, whatever a server put into it.
+            let text = text().replace(char::is_control, " ");
+            self.items.push(Item::Log(level, text));
         }
     }
 }

@@ -4,8 +4,10 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
@@ -19,8 +21,9 @@ use presence_protocol::message::{
     LoginReply, LoginRequest, Reply, Request, ServerMessage, SubscriptionSummary, UserStatus, decode_request,
     encode_server,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::sync::{Notify, mpsc};
+use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, timeout};
 
 /// Longer than any timer of the client, in the clock that moves by itself.
@@ -47,6 +50,61 @@ pub struct ScriptWorld {
     pub dials: AtomicUsize,
     /// What every draw gives.
     pub random: AtomicU64,
+    /// How the client's ends of connections are.
+    pub weather: Arc<Weather>,
+}
+
+/// What befalls the client's end of a connection.
+#[derive(Default)]
+pub struct Weather {
+    /// So many reads find a heartbeat at once, before anything else.
+    pub flood: AtomicUsize,
+    /// Writes wait: the network takes nothing.
+    pub stuck: AtomicBool,
+    /// Writes fail.
+    pub broken: AtomicBool,
+}
+
+/// The client's end.
+struct Exposed(DuplexStream, Arc<Weather>);
+
+impl AsyncRead for Exposed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let flood = &self.1.flood;
+        let floods = flood.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if floods.is_ok() {
+            // As a socket's: others have their turn.
+            ready!(pin!(consume_budget()).poll(cx));
+            buffer.put_slice(&[0]);
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Exposed {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.1.broken.load(Ordering::SeqCst) {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        if self.1.stuck.load(Ordering::SeqCst) {
+            // Whatever is read wakes the client.
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
 }
 
 impl World for ScriptWorld {
@@ -61,6 +119,7 @@ impl World for ScriptWorld {
         }
         let (ours, theirs) = tokio::io::duplex(1 << 20);
         self.accept.send(theirs).unwrap();
+        let ours = Exposed(ours, Arc::clone(&self.weather));
         Box::pin(async { Ok(Box::new(ours) as Box<dyn Stream>) })
     }
 
@@ -90,6 +149,7 @@ impl Server {
             broken: AtomicBool::new(false),
             dials: AtomicUsize::new(0),
             random: AtomicU64::new(7),
+            weather: Arc::default(),
         };
         Server {
             world: Arc::new(world),

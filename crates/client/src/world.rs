@@ -7,9 +7,10 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
@@ -78,7 +79,7 @@ impl World for SystemWorld {
                 let stream = TcpStream::connect(address).await.map_err(named)?;
                 // Small requests whose answers are waited for: never hold one back for company.
                 stream.set_nodelay(true).map_err(named)?;
-                Ok(Box::new(stream) as Box<dyn Stream>)
+                Ok(Box::new(Tcp(stream)) as Box<dyn Stream>)
             })
             .await
         })
@@ -91,6 +92,41 @@ impl World for SystemWorld {
     fn random(&self) -> u64 {
         // The system's generator fails only where there is none; jitter from the clock is then better than no jitter.
         getrandom::u64().unwrap_or_else(|_| self.origin.elapsed().as_nanos() as u64)
+    }
+}
+
+/// A connection that is over once it is dropped. To close it would not do: a forked child that lives on has it open, too, and
+/// the server would see its user ONLINE until the heartbeats are missed (R2.2).
+struct Tcp(TcpStream);
+
+impl Drop for Tcp {
+    fn drop(&mut self) {
+        // The end is said at once; if it cannot be said, the connection is gone already.
+        let _ = Pin::new(&mut self.0).poll_shutdown(&mut Context::from_waker(Waker::noop()));
+    }
+}
+
+impl AsyncRead for Tcp {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Tcp {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }
 
@@ -122,33 +158,54 @@ pub(crate) async fn off_thread<T: Send + 'static>(
     running: &Arc<AtomicUsize>,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<T> {
+    let counted = Counted(Arc::clone(running));
     if running.fetch_add(1, Ordering::Relaxed) >= OFF_THREAD_MAX {
-        running.fetch_sub(1, Ordering::Relaxed);
         let text = format!("earlier work of the thread {name} has not ended");
         return Err(io::Error::new(io::ErrorKind::WouldBlock, text));
     }
     let (answer, answered) = oneshot::channel();
-    let count = Arc::clone(running);
-    let started = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+    std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        // In this order, so that whoever hears of a panic finds the room it left.
+        let (answer, counted) = (answer, counted);
         let done = work();
-        count.fetch_sub(1, Ordering::Relaxed);
+        drop(counted);
         // Nobody may be waiting any more; that is fine.
         drop(answer.send(done));
-    });
-    if let Err(error) = started {
-        running.fetch_sub(1, Ordering::Relaxed);
-        return Err(error);
-    }
+    })?;
     answered
         .await
         .map_err(|_| io::Error::other("a helping thread ended without an answer"))
 }
 
-#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+/// One that is counted, until it ends in whichever way: what it does is others' code, which may panic.
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn work_that_panics_does_not_use_up_the_threads_there_may_be() {
+        let running = Arc::default();
+        for _ in 0..=OFF_THREAD_MAX {
+            let done = off_thread("tim-test", &running, || {
+                std::panic::resume_unwind(Box::new("a bug"))
+            })
+            .await;
+            let done: io::Result<()> = done;
+            assert_eq!(done.unwrap_err().kind(), io::ErrorKind::Other);
+        }
+        assert_eq!(off_thread("tim-test", &running, || 7).await.unwrap(), 7);
+    }
+
     /// Of two worlds made at different times, too: the origin is the machine's.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     #[test]
     fn the_clock_of_the_server_s_time_counts_the_machine_s_sleep() {
         let boot_ms = || {

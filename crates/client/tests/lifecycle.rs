@@ -656,6 +656,18 @@ fn the_wake_descriptor_is_readable_while_callbacks_wait() {
         handled += client.poll(1, Duration::ZERO).unwrap();
     }
     assert!(!readable(fd, 0));
+    // An application that takes the byte, though it is told not to, loses that and nothing else.
+    client.get_friends(Box::new(|_| ())).unwrap();
+    assert!(readable(fd, 60_000));
+    let mut byte = 0u8;
+    // SAFETY: one byte's room, of a descriptor that is open until the client is destroyed.
+    assert_eq!(unsafe { libc::read(fd, (&raw mut byte).cast(), 1) }, 1);
+    let (tell, told) = mpsc::channel();
+    let polled = client.clone();
+    std::thread::spawn(move || tell.send(polled.poll(1, Duration::ZERO)));
+    assert_eq!(receive(&told), Ok(1), "it does not wait for the byte");
+    client.get_friends(Box::new(|_| ())).unwrap();
+    assert!(readable(fd, 60_000), "it is readable again");
     client.destroy(PATIENCE).unwrap();
 }
 

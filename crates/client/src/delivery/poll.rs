@@ -1,6 +1,9 @@
 //! Delivery inside `poll`, on the application's thread, which a descriptor or a callback wakes.
 
-use std::io::{self, PipeReader, PipeWriter, Read, Write};
+#[cfg(unix)]
+use std::io::{self, Read, Write};
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,37 +20,52 @@ use crate::api::CallError;
 /// A descriptor that is readable while the queue is not empty. Made when first asked for.
 #[derive(Default)]
 pub(crate) struct WakeFd {
-    pipe: Option<(PipeReader, PipeWriter)>,
-    /// A byte is in the pipe: never more than one, so neither end ever blocks.
+    /// The application's end and ours. Neither blocks: an application that takes the byte, though it is told not to, would
+    /// else halt the session, and with it every client of the process.
+    #[cfg(unix)]
+    ends: Option<(UnixStream, UnixStream)>,
+    /// A byte is there, unless the application took it: never more than one.
     readable: bool,
 }
 
 impl WakeFd {
+    #[cfg(unix)]
     pub(super) fn set(&mut self, readable: bool) {
-        let Some((reader, writer)) = &mut self.pipe else {
+        let Some((theirs, ours)) = &mut self.ends else {
             return;
         };
         if readable == self.readable {
             return;
         }
         let done = if readable {
-            writer.write_all(&[1])
+            ours.write_all(&[1])
         } else {
-            reader.read_exact(&mut [0])
+            theirs.read_exact(&mut [0])
         };
-        if done.is_ok() {
+        // There is room for one byte; where there is none to be read, it is as it should be.
+        if done.is_ok() || !readable {
             self.readable = readable;
         }
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn set(&mut self, readable: bool) {
+        self.readable = readable;
     }
 
     #[cfg(unix)]
     fn number(&mut self) -> io::Result<i32> {
         use std::os::fd::AsRawFd;
-        let pipe = match self.pipe.take() {
-            Some(pipe) => pipe,
-            None => io::pipe()?,
+        let ends = match self.ends.take() {
+            Some(ends) => ends,
+            None => {
+                let ends = UnixStream::pair()?;
+                ends.0.set_nonblocking(true)?;
+                ends.1.set_nonblocking(true)?;
+                ends
+            }
         };
-        Ok(self.pipe.insert(pipe).0.as_raw_fd())
+        Ok(self.ends.insert(ends).0.as_raw_fd())
     }
 }
 

@@ -87,8 +87,9 @@ pub(crate) struct Driver<T: Transport, S> {
     drained: Vec<oneshot::Sender<Answer>>,
 }
 
-/// Connections accepted in one turn.
-const ACCEPTS_PER_TURN: usize = 64;
+/// Connections accepted in one turn, about 2 ms of it: more than log in in one, so that ten thousand that come at once find room in
+/// the system's queue. Whoever finds none tries again after a second, or is reset.
+const ACCEPTS_PER_TURN: usize = 256;
 /// Orders of the backend carried out in one turn.
 const ORDERS_PER_TURN: usize = 64;
 /// How long to leave a listener alone that failed, for example because the process has no file descriptor left.

@@ -13,7 +13,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::Waker;
@@ -106,6 +106,10 @@ pub(crate) struct Loop<T: Transport> {
     pub(crate) congested: bool,
     /// Steps of TLS handshakes that this turn may still make.
     pub(crate) handshake_steps_left: u32,
+    /// Reads of connections not logged in that this turn may still make.
+    pub(crate) stranger_reads_left: usize,
+    /// Connections not logged in that this turn has no time for, longest waiting first.
+    pub(crate) strangers: VecDeque<Id>,
     /// The one read buffer.
     pub(crate) scratch: Vec<u8>,
     /// Where frames are gathered for a write.
@@ -129,6 +133,8 @@ pub(crate) enum Next {
 /// millisecond with an ECDSA certificate, and nearly a whole one with RSA. More wait for the next turn, so that ten thousand clients
 /// that come back at once delay nobody's change by more than a few milliseconds.
 const HANDSHAKE_STEPS_PER_TURN: u32 = 8;
+/// Reads of connections not logged in made in one turn: a login takes some 25 µs. More wait for the next turn, for the same reason.
+const STRANGER_READS_PER_TURN: usize = 64;
 /// Bytes read from a socket at once.
 const READ_BYTES: usize = 64 * 1024;
 /// How soon to try again what other loops had no room for.
@@ -173,6 +179,8 @@ impl<T: Transport> Loop<T> {
             serving: None,
             congested: false,
             handshake_steps_left: HANDSHAKE_STEPS_PER_TURN,
+            stranger_reads_left: STRANGER_READS_PER_TURN,
+            strangers: VecDeque::new(),
             scratch: vec![0; READ_BYTES],
             gather: Vec::new(),
             reply_room: Vec::new(),
@@ -185,6 +193,7 @@ impl<T: Transport> Loop<T> {
         self.turn_began = began;
         self.now = self.clock.now();
         self.handshake_steps_left = HANDSHAKE_STEPS_PER_TURN;
+        self.stranger_reads_left = STRANGER_READS_PER_TURN;
         if !self.driver.will_wake(waker) {
             self.driver = waker.clone();
         }
@@ -226,6 +235,7 @@ impl<T: Transport> Loop<T> {
     /// What has arrived since the last turn, up to the writing.
     fn turn(&mut self, cx: &mut std::task::Context<'_>) -> Next {
         self.welcome(cx);
+        self.serve_strangers();
         let mut ready = std::mem::take(&mut self.again);
         self.ready.take(&mut ready);
         for id in ready.drain(..) {
@@ -260,6 +270,19 @@ impl<T: Transport> Loop<T> {
         self.next()
     }
 
+    /// Those who waited longest to log in, before those who were accepted since.
+    fn serve_strangers(&mut self) {
+        for _ in 0..self.strangers.len().min(STRANGER_READS_PER_TURN) {
+            if let Some(id) = self.strangers.pop_front() {
+                self.serve(id);
+            }
+        }
+        if self.strangers.is_empty() {
+            // The room of a storm is given back.
+            self.strangers = VecDeque::new();
+        }
+    }
+
     /// Sends other loops what is for them.
     fn send_on(&mut self) {
         let was_congested = self.congested;
@@ -274,7 +297,10 @@ impl<T: Transport> Loop<T> {
     }
 
     fn next(&self) -> Next {
-        let work_left = !(self.again.is_empty() && self.dirty.is_empty() && self.slow.is_empty());
+        let work_left = !(self.again.is_empty()
+            && self.strangers.is_empty()
+            && self.dirty.is_empty()
+            && self.slow.is_empty());
         if work_left || !self.hub.passes.is_empty() {
             return Next::Now;
         }

@@ -116,38 +116,58 @@ fn app_id() -> AppId {
     AppId::new(1_400_000_001).expect("not 0")
 }
 
+/// What a loop is made of that is alone and has an engine under `control`.
+fn parts(control: &Arc<Mutex<Control>>) -> Parts<<Resident<DuplexStream> as Transport>::Detached> {
+    let settings = AppSettings {
+        auto_register_on_mention: true,
+        ..AppSettings::default()
+    };
+    let app = AppConfig {
+        id: app_id(),
+        secret_key: KEY.to_owned(),
+        settings: settings.clone(),
+        accounts: Vec::new(),
+        friends: BTreeMap::new(),
+    };
+    let inner = MemoryEngine::for_loops(1, floor_at(START), &[(app.id, settings)])
+        .pop()
+        .expect("one loop");
+    let config = NodeConfig::default();
+    Parts {
+        index: 0,
+        loops: 1,
+        apps: HashMap::from([(app.id, App::new(&app))]),
+        clock: Arc::new(RuntimeClock::starting_at(START)),
+        engine: Box::new(Controlled {
+            inner,
+            control: control.clone(),
+            failed: Vec::new(),
+        }),
+        peers: Peers::among(1).pop().expect("one loop"),
+        limits: Arc::new(Limits::new(&config)),
+        config: Arc::new(config),
+    }
+}
+
+fn login(user: &str) -> Request {
+    Request::Login(LoginRequest {
+        sdk_app_id: app_id().get(),
+        user_id: user.to_owned(),
+        user_sig: user_sig::sign(app_id(), KEY, user, START.0 / 1000, 86_400),
+        platform: "Linux".to_owned(),
+        instance: "device".to_owned(),
+        session: None,
+        list_generation: 0,
+        known: Vec::new(),
+        client: "test/1".to_owned(),
+        only_to_log_out: false,
+    })
+}
+
 impl World {
     fn new() -> World {
-        let settings = AppSettings {
-            auto_register_on_mention: true,
-            ..AppSettings::default()
-        };
-        let app = AppConfig {
-            id: app_id(),
-            secret_key: KEY.to_owned(),
-            settings: settings.clone(),
-            accounts: Vec::new(),
-            friends: BTreeMap::new(),
-        };
         let control = Arc::new(Mutex::new(Control::default()));
-        let inner = MemoryEngine::for_loops(1, floor_at(START), &[(app.id, settings)])
-            .pop()
-            .expect("one loop");
-        let config = NodeConfig::default();
-        let parts = Parts {
-            index: 0,
-            loops: 1,
-            apps: HashMap::from([(app.id, App::new(&app))]),
-            clock: Arc::new(RuntimeClock::starting_at(START)),
-            engine: Box::new(Controlled {
-                inner,
-                control: control.clone(),
-                failed: Vec::new(),
-            }),
-            peers: Peers::among(1).pop().expect("one loop"),
-            limits: Arc::new(Limits::new(&config)),
-            config: Arc::new(config),
-        };
+        let parts = parts(&control);
         let (connect, incoming) = mpsc::channel(8);
         let (orders, receiver) = mpsc::channel(8);
         let turning = Loop::<Resident<DuplexStream>>::new(parts);
@@ -179,24 +199,9 @@ impl World {
         client
     }
 
-    fn login(&self, user: &str) -> Request {
-        Request::Login(LoginRequest {
-            sdk_app_id: app_id().get(),
-            user_id: user.to_owned(),
-            user_sig: user_sig::sign(app_id(), KEY, user, START.0 / 1000, 86_400),
-            platform: "Linux".to_owned(),
-            instance: "device".to_owned(),
-            session: None,
-            list_generation: 0,
-            known: Vec::new(),
-            client: "test/1".to_owned(),
-            only_to_log_out: false,
-        })
-    }
-
     async fn logged_in(&self, user: &str) -> Client {
         let mut client = self.connect().await;
-        client.send(1, &self.login(user)).await;
+        client.send(1, &login(user)).await;
         assert_eq!(client.reply(1).await.code, 0);
         client
     }
@@ -290,7 +295,7 @@ async fn a_device_that_went_while_its_login_was_decided_is_lost_r1_3() {
     let mut alice = world.logged_in("alice").await;
     world.control(|control| control.holds = true);
     let mut bob = world.connect().await;
-    bob.send(1, &world.login("bob")).await;
+    bob.send(1, &login("bob")).await;
     assert!(!bob.hears_something().await);
     drop(bob);
     // The login deadline has the loop notice that it went.
@@ -335,7 +340,7 @@ async fn what_the_engine_cannot_do_is_answered_70500() {
         assert_eq!(alice.reply(id).await.code, 70500, "{request:?}");
     }
     let mut bob = world.connect().await;
-    bob.send(1, &world.login("bob")).await;
+    bob.send(1, &login("bob")).await;
     assert_eq!(bob.reply(1).await.code, 70500);
     world.control(|control| control.fails = false);
     alice.send(20, &set("again")).await;
@@ -358,4 +363,43 @@ async fn while_others_have_no_room_sockets_are_not_read_and_the_backend_is_heard
     assert!(!alice.hears_something().await);
     world.control(|control| control.congested = false);
     assert_eq!(alice.reply(2).await.code, 0);
+}
+
+#[tokio::test]
+async fn a_storm_of_logins_takes_turns_in_the_order_of_arrival() {
+    let mut turning = Loop::<Resident<DuplexStream>>::new(parts(&Arc::default()));
+    let mut clients = Vec::new();
+    for number in 0..(2 * STRANGER_READS_PER_TURN + 1) as u8 {
+        let (mut ours, theirs) = duplex(1024);
+        let mut bytes = BytesMut::from(&PREFACE[..]);
+        encode_request(1, &login(&format!("user{number}")), &mut bytes);
+        ours.write_all(&bytes).await.expect("it is open");
+        let peer = SocketAddr::from(([127, 0, 1, number], 1));
+        turning.accepted(Layered::plain(Resident(theirs)), peer.into());
+        clients.push(ours);
+    }
+    let mut context = Context::from_waker(Waker::noop());
+    let mut turn = || {
+        turning.begin(Waker::noop(), std::time::Instant::now());
+        let next = turning.turn(&mut context);
+        let open = |connection: &Connection<_>| connection.session().is_some();
+        let logged_in: Vec<bool> = turning.connections.iter().map(|(_, one)| open(one)).collect();
+        (
+            next,
+            logged_in.iter().take_while(|open| **open).count(),
+            logged_in,
+        )
+    };
+    for done in [STRANGER_READS_PER_TURN, 2 * STRANGER_READS_PER_TURN] {
+        // What the runtime lets a task read without a pause is less than all of this.
+        tokio::task::yield_now().await;
+        let (next, first, all) = turn();
+        assert_eq!(next, Next::Now, "others wait");
+        assert_eq!(first, done);
+        assert_eq!(all.iter().filter(|open| **open).count(), done);
+    }
+    tokio::task::yield_now().await;
+    let (_, first, all) = turn();
+    assert_eq!(first, all.len());
+    assert_eq!(turning.strangers.capacity(), 0, "the room is given back");
 }

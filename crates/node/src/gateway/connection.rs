@@ -184,7 +184,7 @@ pub(crate) struct Connection<T> {
     pub(crate) asked: RequestKind,
     /// On the list of those to flush at the end of the tick.
     pub(crate) dirty: bool,
-    /// On the list of those to read again in the next tick.
+    /// On the list of those to read again in the next tick, or of those that wait to log in.
     pub(crate) again: bool,
 }
 

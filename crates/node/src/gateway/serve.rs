@@ -78,6 +78,13 @@ impl<T: Transport> Loop<T> {
             self.serve_again(id);
             return false;
         }
+        if matches!(connection.phase, Phase::Preface | Phase::Login) {
+            if self.stranger_reads_left == 0 {
+                self.serve_later(id);
+                return false;
+            }
+            self.stranger_reads_left -= 1;
+        }
         true
     }
 
@@ -96,6 +103,15 @@ impl<T: Transport> Loop<T> {
             && !std::mem::replace(&mut connection.again, true)
         {
             self.again.push(id);
+        }
+    }
+
+    /// Has the connection, which is not logged in, served when those before it were.
+    fn serve_later(&mut self, id: Id) {
+        if let Some(connection) = self.connections.get_mut(id)
+            && !std::mem::replace(&mut connection.again, true)
+        {
+            self.strangers.push_back(id);
         }
     }
 

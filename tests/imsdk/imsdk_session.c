@@ -1,5 +1,9 @@
 /* A user of libImSDK at the real server: what the rules are is tested elsewhere; here, how they look by the original's names. */
+#include <pthread.h>
+#include <stdlib.h>
+
 #include "imsdk.h"
+#include "support_internal.h"
 
 /* An object of TIMUserStatus as far as its devices, which is where texts differ least. */
 #define STATUS(user, type, custom) "{\"user_status_identifier\":\"" user "\",\"user_status_status_type\":" #type ",\"user_status_custom_status\":\"" custom "\",\"user_status_online_devices\":["
@@ -50,6 +54,53 @@ CASE(the_second_of_two_logins_waits_for_the_first, "both succeed, as with the or
     CHECK_EQ(told(first)->code, 0);
     CHECK_EQ(told(second)->code, 0);
     CHECK(first->order < second->order);
+}
+
+CASE(the_smallest_queue_is_enough, "of the client's option queue_max: listeners need no more") {
+    Server *server = server_start("", "");
+    setenv("TIM_PRESENCE_OPTIONS", "{\"queue_max\":1}", 1);
+    listen_to_all();
+    init_at(server->address);
+    await_told("network 0 0");
+    ASKED(TIMLogin("alice", user_sig("alice", 3600), TO(it)), 0, "");
+    await_told("status " STATUS("alice", 1, ""));
+    ASKED(TIMGetUserStatus("[\"alice\"]", TO(it)), 0, "[" STATUS("alice", 1, "") LINUX "]");
+}
+
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+
+static void pass_the_gate(int32_t code, const char *desc, const char *json, const void *user_data) {
+    pthread_mutex_lock(&gate);
+    pthread_mutex_unlock(&gate);
+    on_told(code, desc, json, user_data);
+}
+
+static void await_logged_out(void) {
+    int64_t deadline = now_ms() + DEADLINE_MS;
+    while (TIMGetLoginStatus() != kTIMLoginStatus_UnLogined) {
+        if (now_ms() > deadline) FAIL("the login status stays %d", (int)TIMGetLoginStatus());
+        nap();
+    }
+}
+
+CASE(a_logout_is_told_after_the_login_that_failed_before_it, "also when nobody is logged in any more and the login's result still waits") {
+    Server *server = server_start("", "");
+    Told *first = told_new(), *in = told_new(), *out = told_new();
+    online_as(server, "alice");
+    /* More results than the callback thread takes from the client in one turn wait behind one callback. */
+    pthread_mutex_lock(&gate);
+    CHECK_EQ(TIMSetSelfStatus("{\"user_status_custom_status\":\"a\"}", pass_the_gate, first), 0);
+    for (int i = 0; i < 400; i++) CHECK_EQ(TIMSetSelfStatus("{\"user_status_custom_status\":\"b\"}", NULL, NULL), 0);
+    Client *other = online(server, "alice");
+    await_logged_out();
+    CHECK_EQ(TIMLogin("alice", "garbage", TO(in)), 0);
+    await_logged_out();
+    CHECK_EQ(TIMLogout(TO(out)), 0);
+    pthread_mutex_unlock(&gate);
+    CHECK_EQ(told(out)->code, 0);
+    CHECK_EQ(told(in)->code, 70003);
+    CHECK(first->order < in->order && in->order < out->order);
+    destroy(other);
 }
 
 CASE(ones_own_status, "set, asked for, told after the result, cleared") {

@@ -297,6 +297,19 @@ CASE(init_says_that_the_server_is_there, "before anybody logs in") {
     CHECK_STR(connected.desc, "");
 }
 
+CASE(a_logout_ends_a_login_that_hangs_and_not_the_network, "connected is told again, not connecting for ever") {
+    Told *in = told_new();
+    setenv("TIM_PRESENCE_OPTIONS", "{\"logout_timeout_ms\":200}", 1);
+    listen_to_all();
+    init_at(silent_address());
+    await_told("network 0 0");
+    CHECK_EQ(TIMLogin("alice", "sig", TO(in)), 0);
+    await_told("network 2 0");
+    ASKED(TIMLogout(TO(it)), 0, "");
+    CHECK_EQ(told(in)->code, 6023);
+    await_told("network 0 0");
+}
+
 CASE(the_originals_knob_names_the_server, "before TIMInit; what runs the program has the last word") {
     char knob[512];
     int port = atoi(strrchr(nobodys_address(), ':') + 1);

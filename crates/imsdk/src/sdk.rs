@@ -26,6 +26,10 @@ const LOGINS_MAX: usize = 16;
 /// for a program that holds a lock meanwhile which its callbacks take.
 const UNINIT_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How often and how long a new client waits for room for one more listener: five seconds in all.
+const ROOM_POLLS: usize = 500;
+const ROOM_POLL: Duration = Duration::from_millis(10);
+
 /// See the module.
 pub struct Sdk {
     id: u64,
@@ -111,13 +115,14 @@ impl Sdk {
         };
         if let Ok(client) = &sdk.client {
             process.thread.serve(sdk.id, client.clone()).ok()?;
-            // Only a "queue_max" too small for the listeners leads here.
-            if let Err(error) = sdk.listen(process, client) {
+            let listens = sdk.listen(process, client);
+            if let Err(error) = listens {
                 // It was not closing before.
                 let _ = client.destroy_async(Box::new(|| ()));
-                process.thread.ring();
                 sdk.client = Err(error.text);
             }
+            // What `listen` left, and what it kept the callback thread from.
+            process.thread.ring();
         }
         Some(Arc::new(sdk))
     }
@@ -125,21 +130,32 @@ impl Sdk {
     /// Everything the client tells goes to the application's listener of that moment.
     fn listen(&self, process: &'static Process, client: &Client) -> Result<(), CallError> {
         let listeners = &process.listeners;
-        client.set_listener(Listener::StatusChanged(Box::new(|changes| {
-            listeners.tell_user_status(|| json::statuses(changes));
-        })))?;
-        client.set_listener(Listener::KickedOffline(Box::new(|_, _| {
-            listeners.tell_kicked_offline();
-        })))?;
-        client.set_listener(Listener::UserSigExpired(Box::new(|| {
-            listeners.tell_user_sig_expired();
-        })))?;
-        let network = Arc::clone(&self.network);
-        client.set_listener(Listener::ConnectionState(Box::new(move |state, code, text| {
-            network.follow(listeners, state, code, text);
-        })))?;
-        listen_to_logs(process, client)?;
-        client.set_wake_callback(Some(Box::new(|| process.thread.ring())))
+        with_room(client, || {
+            client.set_listener(Listener::StatusChanged(Box::new(|changes| {
+                listeners.tell_user_status(|| json::statuses(changes));
+            })))
+        })?;
+        with_room(client, || {
+            client.set_listener(Listener::KickedOffline(Box::new(|_, _| {
+                listeners.tell_kicked_offline();
+            })))
+        })?;
+        with_room(client, || {
+            client.set_listener(Listener::UserSigExpired(Box::new(|| {
+                listeners.tell_user_sig_expired();
+            })))
+        })?;
+        with_room(client, || {
+            let network = Arc::clone(&self.network);
+            client.set_listener(Listener::ConnectionState(Box::new(move |state, code, text| {
+                network.follow(listeners, state, code, text);
+            })))
+        })?;
+        with_room(client, || {
+            client.set_wake_callback(Some(Box::new(|| process.thread.ring())))
+        })?;
+        // Last, for it may have something to tell at once, and that is the callback thread's to run.
+        with_room(client, || listen_to_logs(process, client))
     }
 
     /// Tells of the network from the start, as the original does.
@@ -166,8 +182,11 @@ impl Sdk {
         self.network
             .tell(&process.listeners, status::CONNECTING, code::OK, "");
         let sdk = Arc::clone(self);
-        // A client that has failed, or is being destroyed, has nothing to tell of the network.
-        let _ = client.reach(Box::new(move |outcome| sdk.tried_server(process, &outcome)));
+        let reach = client.reach(Box::new(move |outcome| sdk.tried_server(process, &outcome)));
+        // A client that has failed, or is being destroyed, has nothing to tell of the network; one that is busy, later.
+        if reach.is_err_and(|error| error.code == code::BUSY) {
+            self.try_server_in(ROOM_POLL, process);
+        }
     }
 
     fn tried_server(self: &Arc<Sdk>, process: &'static Process, outcome: &Outcome) {
@@ -186,18 +205,18 @@ impl Sdk {
             let failed = status::CONNECT_FAILED;
             self.network
                 .tell(&process.listeners, failed, code, &outcome.message);
-            self.try_server_later(process);
+            self.try_server_in(RETRY, process);
         }
     }
 
-    fn try_server_later(self: &Arc<Sdk>, process: &'static Process) {
+    fn try_server_in(self: &Arc<Sdk>, wait: Duration, process: &'static Process) {
         let sdk: Weak<Sdk> = Arc::downgrade(self);
         let again = move || {
             if let Some(sdk) = sdk.upgrade() {
                 sdk.try_server(process);
             }
         };
-        process.thread.set_alarm(Instant::now() + RETRY, Box::new(again));
+        process.thread.set_alarm(Instant::now() + wait, Box::new(again));
     }
 
     /// What there is to ask.
@@ -220,6 +239,19 @@ fn create(process: &'static Process, options: &place::Options) -> Result<Client,
         _ => Err(error),
     });
     created.map_err(|error| error.text)
+}
+
+/// Sets a listener of a new client. With an option "queue_max" below six there may be no room for one more: each takes a place
+/// among the calls that wait until the client has it and it is polled, which is a matter of microseconds.
+fn with_room(client: &Client, set: impl Fn() -> Result<(), CallError>) -> Result<(), CallError> {
+    for _ in 0..ROOM_POLLS {
+        match set() {
+            // There is nothing to hear of yet. If the callback thread polls at this moment, that is as well.
+            Err(error) if error.code == code::BUSY => drop(client.poll(1, ROOM_POLL)),
+            done => return done,
+        }
+    }
+    set()
 }
 
 /// Sends the client's log records on, from the level that was asked for.
@@ -328,11 +360,16 @@ pub fn login(user_id: String, user_sig: String, reply: Reply) -> Result<(), c_in
         }
         logins.under_way = true;
     }
-    sdk.begin_login(login)
+    sdk.begin_login(login).or_else(|error| {
+        let refused = answer(reply, Answer::from_refusal(&error, Empty::Nothing));
+        sdk.login_ended(error.code);
+        refused
+    })
 }
 
 impl Sdk {
-    fn begin_login(self: &Arc<Sdk>, login: Login) -> Result<(), c_int> {
+    /// A refusal by the client is for the caller to tell.
+    fn begin_login(self: &Arc<Sdk>, login: Login) -> Result<(), CallError> {
         let Ok(client) = &self.client else { return Ok(()) };
         let Login {
             user_id,
@@ -346,45 +383,45 @@ impl Sdk {
             reply.call(result.code, &result.text, &result.json);
             sdk.login_ended(outcome.code);
         });
-        client.login(&user_id, &user_sig, done).or_else(|error| {
-            let refused = answer(reply, Answer::from_refusal(&error, Empty::Nothing));
-            self.login_ended(error.code);
-            refused
-        })
+        client.login(&user_id, &user_sig, done)
     }
 
     /// The next one's turn; those that a logout or the end of the SDK made void have their result in theirs.
-    fn login_ended(self: &Arc<Sdk>, ended_with: i32) {
+    fn login_ended(self: &Arc<Sdk>, mut ended_with: i32) {
         if matches!(ended_with, code::NO_CONNECTION | code::SERVER_NOT_TRUSTED) {
-            self.try_server_later(process());
+            self.try_server_in(RETRY, process());
         } else if ended_with > code::OK && self.network.is_connecting() {
             // It made no connection (7003), and what TIMInit had begun may have been passed over for it.
             self.try_server(process());
         }
         loop {
-            let next = {
+            let (reply, void) = {
                 let mut logins = lock(&self.logins);
-                let next = logins.waiting.pop_front();
-                logins.under_way = next.is_some();
-                next
-            };
-            let Some(next) = next else { return };
-            let void = match ended_with {
-                code::SHUTDOWN | code::CLOSED => code::INTERRUPTED,
-                _ if next.cancelled => code::LOGGED_OUT,
-                _ => {
-                    // Whether it was accepted is in its answer.
-                    let _ = self.begin_login(next);
+                let Some(next) = logins.waiting.pop_front() else {
+                    logins.under_way = false;
                     return;
-                }
+                };
+                let reply = next.reply;
+                let void = match ended_with {
+                    code::SHUTDOWN | code::CLOSED => Answer::of(code::INTERRUPTED, Empty::Nothing),
+                    _ if next.cancelled => Answer::of(code::LOGGED_OUT, Empty::Nothing),
+                    // With the lock held: a logout finds it waiting or begun, and never in between.
+                    _ => match self.begin_login(next) {
+                        Ok(()) => return,
+                        Err(error) => {
+                            ended_with = error.code;
+                            Answer::from_refusal(&error, Empty::Nothing)
+                        }
+                    },
+                };
+                (reply, void)
             };
-            let void = Answer::of(void, Empty::Nothing);
             if process().thread.is_current() {
                 // At once, so that it stands between the result of its predecessor and that of the logout.
-                next.reply.call(void.code, &void.text, &void.json);
+                reply.call(void.code, &void.text, &void.json);
             } else {
                 // No room: then there is no room for any callback.
-                let _ = answer(next.reply, void);
+                let _ = answer(reply, void);
             }
         }
     }
@@ -398,18 +435,28 @@ pub fn logout(reply: Reply) -> Result<(), c_int> {
     let Ok(client) = &sdk.client else {
         return answer(reply, Answer::success(""));
     };
-    for login in &mut lock(&sdk.logins).waiting {
-        login.cancelled = true;
-    }
-    if client.login_state() == LoginState::LoggedOut {
+    let login_without_result = {
+        let mut logins = lock(&sdk.logins);
+        for login in &mut logins.waiting {
+            login.cancelled = true;
+        }
+        logins.under_way
+    };
+    // A login that failed a moment ago has its result to come, and that comes before this one's: the client keeps the order.
+    if !login_without_result && client.login_state() == LoginState::LoggedOut {
         return answer(reply, Answer::success(""));
     }
+    let ended = Arc::clone(&sdk);
     let done: Completion = Box::new(move |outcome| {
         let result = match outcome.code {
             code::NOT_LOGGED_IN => Answer::success(""),
             _ => Answer::from_outcome(&outcome, Empty::Nothing, |_| String::new()),
         };
         reply.call(result.code, &result.text, &result.json);
+        // The login that it ended made no connection, and says nothing more of the network.
+        if outcome.code >= code::OK && ended.network.is_connecting() {
+            ended.try_server(process());
+        }
     });
     client
         .logout(done)

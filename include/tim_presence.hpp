@@ -401,18 +401,31 @@ template <class Copy> Expected<std::string> text_from(std::size_t capacity, Copy
   return text;
 }
 
-/* What a Client, its ClientRefs and its callbacks share. */
+/* Where a client's callbacks put what they throw. Kept by the Client and by each of its callbacks that C has, so it goes
+ * when nothing of the client can throw any more. */
+class Exceptions {
+public:
+  std::shared_ptr<const ExceptionCallback> callback() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return callback_;
+  }
+  void replace(std::shared_ptr<const ExceptionCallback> callback) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    callback_.swap(callback); /* the old one is destroyed by the caller, without the lock */
+  }
+
+private:
+  std::mutex mutex_;
+  std::shared_ptr<const ExceptionCallback> callback_;
+};
+
+/* What a Client and its ClientRefs share. It does not keep the exceptions, whose callback may have captured a ClientRef. */
 struct Core {
-  TimClient handle = 0; /* set before anybody else knows the Core, and then never changed */
+  /* Both set before anybody else knows the Core, and then never changed. */
+  TimClient handle = 0;
+  std::weak_ptr<Exceptions> exceptions;
   /* The Client was destroyed in a callback of its own, so somebody else must complete that: see ClientRef::poll. */
   std::atomic<bool> abandoned{false};
-  std::mutex mutex;
-  std::shared_ptr<const ExceptionCallback> on_exception; /* guarded by mutex */
-
-  std::shared_ptr<const ExceptionCallback> exception_callback() {
-    const std::lock_guard<std::mutex> lock(mutex);
-    return on_exception;
-  }
 };
 
 /* Waits until the client is gone, or starts its end where that cannot be waited for. */
@@ -427,7 +440,7 @@ inline void end(Core &core) noexcept {
 
 /* A callback on its way through C as user_data. `function` goes first: destroying it may destroy the Client. */
 template <class Function> struct Listener {
-  std::shared_ptr<Core> core;
+  std::shared_ptr<Exceptions> exceptions;
   Function function;
 };
 
@@ -436,17 +449,17 @@ struct ThreadHooks {
 };
 
 /* The wall between the program's callbacks and C. */
-template <class Body> void guarded(Core &core, Body body) noexcept {
+template <class Body> void guarded(Exceptions &exceptions, Body body) noexcept {
 #if defined(__cpp_exceptions) || defined(_CPPUNWIND)
   try {
     body();
   } catch (...) {
-    const auto on_exception = core.exception_callback();
+    const auto on_exception = exceptions.callback();
     if (!on_exception) std::terminate();
     (*on_exception)(std::current_exception());
   }
 #else
-  static_cast<void>(core);
+  static_cast<void>(exceptions);
   body();
 #endif
 }
@@ -460,7 +473,7 @@ template <class Function> void free_listener(void *user_data) noexcept {
 
 inline void result_came(const TimResult *result, void *user_data) noexcept {
   const std::unique_ptr<Listener<ResultCallback>> listener(static_cast<Listener<ResultCallback> *>(user_data));
-  guarded(*listener->core, [&] { listener->function(copied(*result)); });
+  guarded(*listener->exceptions, [&] { listener->function(copied(*result)); });
 }
 
 inline void promise_kept(const TimResult *result, void *user_data) noexcept {
@@ -478,49 +491,49 @@ inline void promise_kept(const TimResult *result, void *user_data) noexcept {
 
 inline void closed(void *user_data) noexcept {
   const std::unique_ptr<Listener<Callback>> listener(static_cast<Listener<Callback> *>(user_data));
-  guarded(*listener->core, [&] { listener->function(); });
+  guarded(*listener->exceptions, [&] { listener->function(); });
 }
 
 inline void status_changed(const TimUserStatus *const *changes, std::size_t count, void *user_data) noexcept {
   const auto &listener = *static_cast<Listener<StatusCallback> *>(user_data);
-  guarded(*listener.core, [&] { listener.function(copied(changes, count)); });
+  guarded(*listener.exceptions, [&] { listener.function(copied(changes, count)); });
 }
 
 inline void connection_changed(std::int32_t state, std::int32_t code, const char *message, void *user_data) noexcept {
   const auto &listener = *static_cast<Listener<ConnectionCallback> *>(user_data);
-  guarded(*listener.core, [&] {
+  guarded(*listener.exceptions, [&] {
     listener.function(static_cast<ConnectionState>(state), Error{code, message, std::chrono::milliseconds(0)});
   });
 }
 
 inline void kicked(std::int32_t code, const char *message, void *user_data) noexcept {
   const auto &listener = *static_cast<Listener<KickedCallback> *>(user_data);
-  guarded(*listener.core, [&] { listener.function(Error{code, message, std::chrono::milliseconds(0)}); });
+  guarded(*listener.exceptions, [&] { listener.function(Error{code, message, std::chrono::milliseconds(0)}); });
 }
 
 inline void evicted(const char *const *user_ids, std::size_t count, void *user_data) noexcept {
   const auto &listener = *static_cast<Listener<EvictedCallback> *>(user_data);
-  guarded(*listener.core, [&] { listener.function(copied(user_ids, count)); });
+  guarded(*listener.exceptions, [&] { listener.function(copied(user_ids, count)); });
 }
 
 inline void logged(std::int32_t level, const char *message, void *user_data) noexcept {
   const auto &listener = *static_cast<Listener<LogCallback> *>(user_data);
-  guarded(*listener.core, [&] { listener.function(static_cast<LogLevel>(level), message); });
+  guarded(*listener.exceptions, [&] { listener.function(static_cast<LogLevel>(level), message); });
 }
 
 inline void happened(void *user_data) noexcept {
   const auto &listener = *static_cast<Listener<Callback> *>(user_data);
-  guarded(*listener.core, [&] { listener.function(); });
+  guarded(*listener.exceptions, [&] { listener.function(); });
 }
 
 inline void thread_started(void *user_data) noexcept {
   const auto &hooks = *static_cast<Listener<ThreadHooks> *>(user_data);
-  guarded(*hooks.core, [&] { hooks.function.on_start(); });
+  guarded(*hooks.exceptions, [&] { hooks.function.on_start(); });
 }
 
 inline void thread_stops(void *user_data) noexcept {
   const auto &hooks = *static_cast<Listener<ThreadHooks> *>(user_data);
-  guarded(*hooks.core, [&] { hooks.function.on_stop(); });
+  guarded(*hooks.exceptions, [&] { hooks.function.on_stop(); });
 }
 
 inline void append_json(std::string &json, std::string_view text) {
@@ -870,15 +883,16 @@ public:
   /**
    * Sets who receives what another callback of this client threw; empty removes, and then std::terminate is called.
    *
-   * Called on the thread of the callback that threw, right after it. What it throws itself ends the program.
+   * Called on the thread of the callback that threw, right after it. What it throws itself ends the program. It is
+   * destroyed when the Client object is gone and the client's last callback returned, or at a close that answers TIM_OK.
    */
   Error on_exception(ExceptionCallback on_exception) const {
     std::int32_t state = 0;
     Error error = detail::error_of(timGetLoginState(handle().value, &state)); /* whether the client is there */
     if (!error.ok()) return error;
-    auto replacement = on_exception ? std::make_shared<const ExceptionCallback>(std::move(on_exception)) : nullptr;
-    const std::lock_guard<std::mutex> lock(core_->mutex);
-    core_->on_exception.swap(replacement);
+    const std::shared_ptr<detail::Exceptions> exceptions = core_->exceptions.lock();
+    auto callback = on_exception ? std::make_shared<const ExceptionCallback>(std::move(on_exception)) : nullptr;
+    if (exceptions) exceptions->replace(std::move(callback));
     return error;
   }
 
@@ -920,7 +934,10 @@ protected:
   explicit ClientRef(std::shared_ptr<detail::Core> core) noexcept : core_(std::move(core)) {}
 
   template <class Function> std::unique_ptr<detail::Listener<Function>> new_listener(Function function) const {
-    return std::unique_ptr<detail::Listener<Function>>(new detail::Listener<Function>{core_, std::move(function)});
+    std::shared_ptr<detail::Exceptions> exceptions = core_ ? core_->exceptions.lock() : nullptr;
+    if (!exceptions) exceptions = std::make_shared<detail::Exceptions>(); /* the client is gone: C will refuse */
+    return std::unique_ptr<detail::Listener<Function>>(
+        new detail::Listener<Function>{std::move(exceptions), std::move(function)});
   }
 
   /* Gives an object to C as user_data: it is C's if, and only if, the call was accepted. */
@@ -978,6 +995,7 @@ public:
   Client &operator=(Client &&other) noexcept {
     Client ended(std::move(other));
     core_.swap(ended.core_);
+    exceptions_.swap(ended.exceptions_);
     return *this;
   }
   Client(const Client &) = delete;
@@ -1003,7 +1021,7 @@ public:
     Error error = detail::checked({{"options_json", options_json}});
     if (error.ok()) error = detail::error_of(timCheckAbi(TIM_ABI_MAJOR, TIM_ABI_MINOR));
     if (!error.ok()) return error;
-    Client client(std::make_shared<detail::Core>());
+    Client client(std::make_shared<detail::Core>(), std::make_shared<detail::Exceptions>());
     const std::int32_t code = timClientCreate(options_json.c_str(), &client.core_->handle);
     if (code != TIM_OK) return detail::error_of(code);
     return client;
@@ -1019,7 +1037,9 @@ public:
    *     background; call again, or the destructor waits. TIM_ERR_WOULD_DEADLOCK in a callback: use close_async.
    */
   Error close(std::chrono::milliseconds timeout) const {
-    return detail::error_of(timClientDestroy(handle().value, detail::clamped(timeout)));
+    const Error error = detail::error_of(timClientDestroy(handle().value, detail::clamped(timeout)));
+    if (error.ok() && exceptions_) exceptions_->replace(nullptr);
+    return error;
   }
 
   /**
@@ -1035,7 +1055,12 @@ public:
   }
 
 private:
-  explicit Client(std::shared_ptr<detail::Core> core) noexcept : ClientRef(std::move(core)) {}
+  Client(std::shared_ptr<detail::Core> core, std::shared_ptr<detail::Exceptions> exceptions) noexcept
+      : ClientRef(std::move(core)), exceptions_(std::move(exceptions)) {
+    core_->exceptions = exceptions_;
+  }
+
+  std::shared_ptr<detail::Exceptions> exceptions_;
 };
 
 /* ================================================================================================

@@ -83,6 +83,32 @@ CASE(a_client_moves_with_its_callbacks, "a moved client is the same client; the 
   CHECK_EQ(told.take().custom_status, "moved");
 }
 
+CASE(what_on_exception_captured_goes_with_the_client, "a name of the client too; and it hears what is thrown after the Client is gone") {
+  tim::Server server = tim::Server::start().value();
+  Gate closed, destroyed, destroyed_inside;
+  {
+    tim::Client client = client_of(server);
+    OK(client.on_exception([name = client.ref(), held = token(closed)](std::exception_ptr) {}));
+    OK(client.close(DEADLINE));
+    CHECK(closed.is_open());
+  }
+  {
+    tim::Client client = client_of(server);
+    OK(client.on_exception([name = client.ref(), held = token(destroyed)](std::exception_ptr) {}));
+  }
+  CHECK(destroyed.is_open());
+  Gate heard;
+  auto client = std::make_unique<tim::Client>(client_of(server));
+  OK(client->on_exception(
+      [name = client->ref(), held = token(destroyed_inside), &heard](std::exception_ptr) { heard.open(); }));
+  OK(client->logout([&client](const tim::Result &) {
+    client.reset();
+    throw std::runtime_error("after the end");
+  }));
+  heard.pass();
+  destroyed_inside.pass();
+}
+
 CASE(move_assignment_ends_what_was_there, "the assigned client ends before the assignment returns; itself is left alone") {
   tim::Server server = tim::Server::start().value();
   tim::Client client = client_of(server);

@@ -270,6 +270,20 @@ def test_the_log_goes_to_a_logger(server: Server, caplog: pytest.LogCaptureFixtu
     run(story())
 
 
+def test_the_smallest_queue_has_room_for_every_listener(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("test.tim_presence")
+
+    async def story() -> None:
+        with caplog.at_level(logging.DEBUG, logger=logger.name):
+            async with client_of(server, logger=logger, queue_max=1) as alice:
+                changes = alice.status_changes()
+                await alice.login("alice", server.issue_user_sig("alice"))
+                assert (await soon(changes.__anext__())).online
+        assert any(record.levelno == logging.INFO for record in caplog.records)
+
+    run(story())
+
+
 def test_calls_of_a_closed_client_raise(server: Server) -> None:
     async def story() -> None:
         client = client_of(server)

@@ -18,7 +18,7 @@ from tim_presence import (
     UserStatus,
     _streams,
 )
-from tim_presence._streams import EVENTS_MAX, Mailbox, everything, statuses
+from tim_presence._streams import EVENTS_MAX, Mailbox, Mailboxes, everything, statuses
 
 
 def change(user_id: str, custom_status: str) -> UserStatus:
@@ -52,6 +52,20 @@ def test_past_its_limit_the_reader_is_told_once_and_nothing_is_kept() -> None:
     with pytest.raises(EventsLostError, match=str(EVENTS_MAX)):
         box.take()
     assert box.closed and box.take() is None
+
+
+def test_mailboxes_may_come_and_go_while_they_are_gone_through() -> None:
+    first, second, third = (Mailbox(statuses, lambda: None) for _ in range(3))
+    boxes = Mailboxes()
+    boxes.add(first)
+    boxes.add(second)
+    told = iter(boxes)
+    assert next(told) is first
+    # As another thread may at this moment.
+    boxes.add(third)
+    boxes.discard(second)
+    assert list(told) == [second]
+    assert list(boxes) == [first, third]
 
 
 def test_a_stream_past_its_limit_raises_and_ends(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,9 +111,9 @@ def test_a_stream_that_is_dropped_is_forgotten(server: Server) -> None:
     async def story() -> None:
         async with client_of(server) as alice:
             stream = alice.status_changes()
-            assert len(alice._core.mailboxes) == 1
+            assert len(list(alice._core.mailboxes)) == 1
             del stream
-            assert len(alice._core.mailboxes) == 0
+            assert len(list(alice._core.mailboxes)) == 0
 
     run(story())
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import signal
 import subprocess
 import sys
 import threading
 import time
+from typing import Optional
 
 import pytest
 from conftest import DEADLINE_S
@@ -20,6 +22,7 @@ from tim_presence import (
     Server,
     Status,
     UsageError,
+    UserStatus,
     sync,
 )
 
@@ -99,6 +102,54 @@ def test_many_threads_share_a_client(server: Server) -> None:
         for thread in threads:
             thread.join(DEADLINE_S)
         assert failures == [] and not any(thread.is_alive() for thread in threads)
+
+
+def test_a_reader_waits_on_when_another_thread_was_faster(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    with client_of(server) as alice:
+        changes = alice.status_changes(timeout=DEADLINE_S)
+        take = changes._mailbox.take
+        others: list[UserStatus] = []
+
+        def taken() -> Optional[UserStatus]:
+            change = take()
+            if others or change is None:
+                return change
+            others.append(change)  # by the other thread
+            alice.set_self_status("for us")
+            return None
+
+        monkeypatch.setattr(changes._mailbox, "take", taken)
+        alice.login("alice", server.issue_user_sig("alice"))
+        assert next(changes).custom_status == "for us" and [change.custom_status for change in others] == [""]
+
+
+def test_a_log_handler_may_call_the_client(server: Server) -> None:
+    logger = logging.getLogger("test.tim_presence.asking")
+    logger.setLevel(logging.DEBUG)
+    lines: list[str] = []
+    asked: list[bool] = []
+
+    class Asking(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(record.getMessage())
+            if not asked and alice.login_state is LoginState.LOGGED_IN:
+                asked.append(alice.get_user_status("alice")[0].online)
+
+    def story() -> None:
+        alice.login("alice", server.issue_user_sig("alice"))
+        alice.logout()
+
+    handler = Asking()
+    logger.addHandler(handler)
+    try:
+        with client_of(server, logger=logger) as alice:
+            thread = threading.Thread(target=story, daemon=True)
+            thread.start()
+            thread.join(DEADLINE_S)
+            assert not thread.is_alive() and asked == [True]
+            assert lines.index("logged in") < lines.index("logged out")
+    finally:
+        logger.removeHandler(handler)
 
 
 def test_close_ends_what_other_threads_wait_for(server: Server) -> None:

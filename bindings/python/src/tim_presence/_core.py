@@ -17,13 +17,14 @@ import struct
 import threading
 import warnings
 import weakref
+from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Callable, Final, NamedTuple, Optional, Union
 
 from . import _native as native
 from ._native import lib
-from ._streams import Mailbox
+from ._streams import Mailboxes
 from .errors import ClosedError, ForkedError, UsageError, error_of, last_error
 from .values import (
     ConnectionChanged,
@@ -250,8 +251,10 @@ class Core:
         self._generation = _generation
         self._on_gone = on_gone
         self._logger = logger
-        self.log_lines: list[tuple[int, str]] = []
-        self.mailboxes: weakref.WeakSet[Mailbox[Any]] = weakref.WeakSet()
+        self.log_lines: deque[tuple[int, str]] = deque()
+        #: Held by the thread that hands them on, so that they stay in order. Nobody waits for it.
+        self._logging = threading.Lock()
+        self.mailboxes = Mailboxes()
         self.closing = False
         self.closed = False
         self.number = next(_numbers)
@@ -281,19 +284,22 @@ class Core:
             (lib.timSetSubscriptionEvictedCallback, _evicted_fn),
         )
         for setter, function in listeners:
-            code = setter(self.handle, function, self.number, _no_free)
-            for _ in range(LISTEN_POLLS):
-                if code != TIM_ERR_BUSY:
-                    break
-                # With a queue_max below six: a listener takes a place until the library's thread has it and it is polled.
-                lib.timPoll(self.handle, 0, LISTEN_POLL_MS, None)
-                code = setter(self.handle, function, self.number, _no_free)
-            self._checked(code)
+            self._set(setter, function)
         if self._logger is not None:
             least = self._logger.getEffectiveLevel()
             level = next((ours for ours, theirs in _LOG_LEVELS if theirs >= least), None)
             if level is not None:
-                self._checked(lib.timSetLogCallback(self.handle, level, _log_fn, self.number, _no_free))
+                self._set(lib.timSetLogCallback, level, _log_fn)
+
+    def _set(self, setter: Callable[..., int], *arguments: object) -> None:
+        code = setter(self.handle, *arguments, self.number, _no_free)
+        for _ in range(LISTEN_POLLS):
+            if code != TIM_ERR_BUSY:
+                break
+            # With a queue_max below six: a listener takes a place until the library's thread has it and it is polled.
+            lib.timPoll(self.handle, 0, LISTEN_POLL_MS, None)
+            code = setter(self.handle, *arguments, self.number, _no_free)
+        self._checked(code)
 
     @staticmethod
     def _checked(code: int) -> None:
@@ -327,7 +333,7 @@ class Core:
             raise last_error(code)
 
     def poll(self) -> None:
-        """Runs callbacks that wait, up to POLL_BATCH of them."""
+        """Runs callbacks that wait, up to POLL_BATCH of them. Log lines are left for `log`."""
         if self.closed or self.forked:
             return
         code = lib.timPoll(self.handle, POLL_BATCH, 0, None)
@@ -336,19 +342,29 @@ class Core:
         raised: Optional[BaseException] = _here.__dict__.pop("raised", None)
         if raised is not None:
             raise raised
-        self._log()
 
-    def _log(self) -> None:
-        """Hands log lines on once no callback runs any more: a handler is the application's, and may call anything."""
-        if not self.log_lines or self._logger is None:
-            return
-        lines, self.log_lines = self.log_lines, []
-        for level, line in lines:
-            self._logger.log(_LOG_LEVELS[level - 1][1] if 1 <= level <= len(_LOG_LEVELS) else logging.ERROR, "%s", line)
+    def log(self) -> None:
+        """Hands on the log lines that polls brought. Not inside a callback or anybody's turn to poll: a handler is the
+        application's, and may call anything, this client included."""
+        while self.log_lines and self._logger is not None:
+            if not self._logging.acquire(blocking=False):
+                return  # whoever hands them on, perhaps further up in this thread, takes these, too
+            try:
+                while self.log_lines:
+                    level, line = self.log_lines.popleft()
+                    known = 1 <= level <= len(_LOG_LEVELS)
+                    self._logger.log(_LOG_LEVELS[level - 1][1] if known else logging.ERROR, "%s", line)
+            finally:
+                self._logging.release()
+
+    def poll_and_log(self) -> None:
+        """Both, for whoever polls alone."""
+        self.poll()
+        self.log()
 
     def told(self, event: Event) -> None:
         """Takes in an event."""
-        for mailbox in list(self.mailboxes):
+        for mailbox in self.mailboxes:
             mailbox.put(event)
 
     def begin_close(self) -> None:
@@ -365,7 +381,7 @@ class Core:
         if self.closed:
             return
         self.closing = self.closed = True
-        for mailbox in list(self.mailboxes):
+        for mailbox in self.mailboxes:
             mailbox.close()
         self._on_gone()
 

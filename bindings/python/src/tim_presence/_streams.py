@@ -1,13 +1,17 @@
 """What a client was told and nobody read yet: a bounded queue that merges the changes of one user.
 
-Knows nothing of threads and event loops: whoever owns a Mailbox is told by `on_change` that there is something new.
+Knows nothing of event loops: whoever owns a Mailbox is told by `on_change` that there is something new. One thread puts, others
+may take at the same time.
 """
 
 from __future__ import annotations
 
 import itertools
+import threading
+import weakref
 from collections import OrderedDict
-from typing import Callable, Generic, Optional, TypeVar, Union
+from collections.abc import Iterator
+from typing import Any, Callable, Generic, Optional, TypeVar, Union
 
 from .errors import EventsLostError
 from .values import Event, UserStatus
@@ -51,7 +55,10 @@ class Mailbox(Generic[E]):
             self._lost = False
             self.closed = True
             raise EventsLostError(-6, f"more than {EVENTS_MAX} events waited to be read")
-        return self._waiting.popitem(last=False)[1] if self._waiting else None
+        try:
+            return self._waiting.popitem(last=False)[1]
+        except KeyError:
+            return None
 
     def ready(self) -> bool:
         """Whether take has something to say, or never will."""
@@ -61,6 +68,37 @@ class Mailbox(Generic[E]):
         """Nothing more comes; what waits can still be taken."""
         self.closed = True
         self._on_change()
+
+
+class Mailboxes:
+    """Who is told what happens: mailboxes that somebody else keeps. One that is dropped is forgotten.
+
+    Threads may add and discard while another goes through them, which sees those of when it began.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        # Never changed, but replaced: whoever goes through one needs no lock.
+        self._all: tuple[weakref.ref[Mailbox[Any]], ...] = ()
+
+    def add(self, mailbox: Mailbox[Any]) -> None:
+        """From now on it is told."""
+        with self._lock:
+            self._all = (*self._others(mailbox), weakref.ref(mailbox))
+
+    def discard(self, mailbox: Mailbox[Any]) -> None:
+        """It is told no more."""
+        with self._lock:
+            self._all = self._others(mailbox)
+
+    def _others(self, mailbox: Mailbox[Any]) -> tuple[weakref.ref[Mailbox[Any]], ...]:
+        return tuple(other for other in self._all if other() is not None and other() is not mailbox)
+
+    def __iter__(self) -> Iterator[Mailbox[Any]]:
+        for reference in self._all:
+            mailbox = reference()
+            if mailbox is not None:
+                yield mailbox
 
 
 def statuses(event: Event) -> Optional[UserStatus]:

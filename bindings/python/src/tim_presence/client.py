@@ -78,7 +78,7 @@ def _woken(stream: weakref.ref[Stream[Any]]) -> None:
 
 def _abandoned(core: Core, loop: asyncio.AbstractEventLoop) -> None:
     """The client was dropped without being closed. May run in any thread."""
-    if core.closed:
+    if core.closed or core.forked:
         return
     if not core.closing:
         _core.unclosed("tim_presence.Client")
@@ -120,7 +120,7 @@ class Client(ClientBase):
         fd.append(self._core.wake_fd)
         self._finalizer = weakref.finalize(self, _abandoned, self._core, loop)
         self._finalizer.atexit = False
-        loop.add_reader(self._core.wake_fd, self._core.poll)
+        loop.add_reader(self._core.wake_fd, self._core.poll_and_log)
 
     async def __aenter__(self) -> Client:
         return self

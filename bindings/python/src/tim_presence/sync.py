@@ -153,6 +153,7 @@ class _Turn:
                         self._followers.remove(called)
                 if ours:
                     self.notify()
+            core.log()
             if left == 0.0 and not ready():
                 return False
         return True
@@ -179,22 +180,27 @@ class Stream(Iterator[E], Generic[E]):
     def __next__(self) -> E:
         core = self._client._core
         core.check_fork()
-        if not self._client._turn.wait(core, self._mailbox.ready, self._timeout):
-            raise StopIteration
-        event = self._mailbox.take()
-        if event is None:
-            raise StopIteration
-        return event
+        while self._client._turn.wait(core, self._mailbox.ready, self._timeout):
+            closed = self._mailbox.closed
+            event = self._mailbox.take()
+            if event is not None:
+                return event
+            if closed:
+                break
+            # Another thread that reads this stream was faster.
+        raise StopIteration
 
     def close(self) -> None:
         """Ends the stream; what waits can still be read."""
-        self._client._core.mailboxes.discard(self._mailbox)
-        self._mailbox.close()
+        core = self._client._core
+        if not core.forked:
+            core.mailboxes.discard(self._mailbox)
+            self._mailbox.close()
 
 
 def _abandoned(core: Core) -> None:
     """The client was dropped without being closed. May run in any thread."""
-    if not core.closing:
+    if not core.closing and not core.forked:
         _core.unclosed("tim_presence.sync.Client")
         core.destroy()
 

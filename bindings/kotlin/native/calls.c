@@ -74,7 +74,7 @@ NATIVE(jbyteArray, poll)(JNIEnv *env, jclass self, jlong client, jint max_events
   answers[0] = events_poll((TimClient)client, (size_t)max_events, &buffer, &handled);
   answers[1] = (jint)handled;
   jbyteArray events = buffer.length && !buffer.failed ? bytes_of(env, buffer.bytes, buffer.length) : NULL;
-  if (buffer.length && !events) {
+  if (buffer.failed || (buffer.length && !events)) {
     answers[0] = TIM_ERR_NO_MEMORY;
     (*env)->ExceptionClear(env);
   }

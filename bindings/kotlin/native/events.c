@@ -12,6 +12,9 @@
 /* The kinds of events: compare Events.kt. */
 enum { EVENT_RESULT = 1, EVENT_CHANGES, EVENT_CONNECTION, EVENT_KICKED, EVENT_EXPIRED, EVENT_EVICTED, EVENT_LOG, EVENT_CLOSED };
 
+/* How often and how long a new client waits for room for one more listener: five seconds in all. */
+enum { ROOM_POLLS = 500, ROOM_POLL_MS = 10 };
+
 /* Where the callbacks of the poll that this thread is in write to. */
 static __thread Buffer *current;
 
@@ -125,13 +128,30 @@ void events_on_closed(void *user_data) {
   put(EVENT_CLOSED, 1);
 }
 
+/*
+ * With an option queue_max below six there may be no room for one more setter: each takes a place among the calls that wait until the
+ * library's thread has it and it is polled, which is a matter of microseconds. There is nothing to hear of yet.
+ */
+bool events_room(TimClient client, int32_t code, int attempt) {
+  if (code != TIM_ERR_BUSY || attempt >= ROOM_POLLS) return false;
+  timPoll(client, 0, ROOM_POLL_MS, NULL);
+  return true;
+}
+
+#define SET(call) \
+  do { \
+    for (int attempt = 0; events_room(client, code = (call), attempt); attempt++) continue; \
+    if (code != TIM_OK) return code; \
+  } while (0)
+
 int32_t events_listen(TimClient client) {
-  int32_t code = timSetUserStatusChangedCallback(client, on_changed, NULL, NULL);
-  if (code == TIM_OK) code = timSetConnectionStateCallback(client, on_connection, NULL, NULL);
-  if (code == TIM_OK) code = timSetKickedOfflineCallback(client, on_kicked, NULL, NULL);
-  if (code == TIM_OK) code = timSetUserSigExpiredCallback(client, on_expired, NULL, NULL);
-  if (code == TIM_OK) code = timSetSubscriptionEvictedCallback(client, on_evicted, NULL, NULL);
-  return code;
+  int32_t code;
+  SET(timSetUserStatusChangedCallback(client, on_changed, NULL, NULL));
+  SET(timSetConnectionStateCallback(client, on_connection, NULL, NULL));
+  SET(timSetKickedOfflineCallback(client, on_kicked, NULL, NULL));
+  SET(timSetUserSigExpiredCallback(client, on_expired, NULL, NULL));
+  SET(timSetSubscriptionEvictedCallback(client, on_evicted, NULL, NULL));
+  return TIM_OK;
 }
 
 int32_t events_log(TimClient client, int32_t level) {

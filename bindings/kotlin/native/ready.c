@@ -68,7 +68,8 @@ int32_t ready_watch(TimClient client) {
   Watched *watched = calloc(1, sizeof *watched);
   if (!watched) return TIM_ERR_NO_MEMORY;
   watched->client = client;
-  int32_t code = timSetWakeCallback(client, on_wake, watched, free_watched);
+  int32_t code;
+  for (int attempt = 0; events_room(client, code = timSetWakeCallback(client, on_wake, watched, free_watched), attempt); attempt++) continue;
   if (code != TIM_OK) free(watched);
   return code;
 }

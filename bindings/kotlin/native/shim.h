@@ -28,6 +28,8 @@ typedef struct Buffer {
 
 /* Sets every listener of a new client. They have no user data, so nothing is to be freed. TIM_OK, or the code that refused. */
 int32_t events_listen(TimClient client);
+/* Whether to set a listener of a new client once more, after an attempt, counted from 0, that was answered with `code`; then it has waited. */
+bool events_room(TimClient client, int32_t code, int attempt);
 /* Sets (level above 0) or removes (0) the listener of the log. */
 int32_t events_log(TimClient client, int32_t level);
 /* Runs at most max_events callbacks, writing to buffer, and answers what timPoll answered. Does not wait. */

@@ -41,6 +41,15 @@ public class ClientOptions(public val server: String, public val sdkAppId: Long)
     /** Bound of any wait before reconnecting, in milliseconds. */
     public var backoffMaxMs: Int? = null
 
+    /** With TLS: a file of the authorities to trust instead of the system's (PEM). */
+    public var caFile: String? = null
+
+    /** With TLS: the server's public key, `sha256//` and base64; several with `;` between. */
+    public var pinnedPublicKey: String? = null
+
+    /** A proxy that is asked to CONNECT to the server: `http://[user:password@]host:port`. */
+    public var httpProxy: String? = null
+
     /** Options by the names of docs/C_API.md that have no property here, such as those of a newer library. Values are JSON. */
     public val others: MutableMap<String, String> = LinkedHashMap()
 
@@ -60,6 +69,9 @@ public class ClientOptions(public val server: String, public val sdkAppId: Long)
             "logout_timeout_ms" to logoutTimeoutMs?.toString(),
             "backoff_base_ms" to backoffBaseMs?.toString(),
             "backoff_max_ms" to backoffMaxMs?.toString(),
+            "ca_file" to caFile?.let(::jsonText),
+            "pinned_public_key" to pinnedPublicKey?.let(::jsonText),
+            "http_proxy" to httpProxy?.let(::jsonText),
         )
         fields.putAll(others)
         return fields.filterValues { it != null }.entries.joinToString(", ", "{", "}") { (key, value) -> "${jsonText(key)}: $value" }

@@ -29,7 +29,8 @@ public class EmbeddedServer @JvmOverloads constructor(optionsJson: String = "{}"
     @JvmOverloads
     public fun issueUserSig(userId: String, validSeconds: Int = 3600): String {
         val code = IntArray(1)
-        val sig = Native.serverIssueUserSig(handle, utf8(userId, "userId"), validSeconds, code)
+        // C's seconds have no sign; 0 is refused there, with a text.
+        val sig = Native.serverIssueUserSig(handle, utf8(userId, "userId"), validSeconds.coerceAtLeast(0), code)
         requireOk(code[0])
         return String(sig ?: ByteArray(0), Charsets.UTF_8)
     }

@@ -159,8 +159,8 @@ public class PresenceClient(options: ClientOptions) : AutoCloseable {
      *   (see [PresenceException.retryAfterMs]); 7013 the app's plan lacks it; 72001 it is switched off
      */
     public suspend fun getUserStatus(userIds: Collection<String>): List<UserStatus> {
-        val ids = joined(userIds)
-        return call { number -> Native.getUserStatus(session.handle, number, ids, userIds.size) }.users
+        val ids = Utf8Texts(userIds)
+        return call { number -> Native.getUserStatus(session.handle, number, ids.joined, ids.count) }.users
     }
 
     /** Asks the server for one user. As [getUserStatus] with a list. */
@@ -174,8 +174,8 @@ public class PresenceClient(options: ClientOptions) : AutoCloseable {
      * @throws PresenceException as [getUserStatus]; oneself has 6017 in its own code
      */
     public suspend fun subscribe(userIds: Collection<String>): Subscribed {
-        val ids = joined(userIds)
-        val result = call { number -> Native.subscribe(session.handle, number, ids, userIds.size) }
+        val ids = Utf8Texts(userIds)
+        val result = call { number -> Native.subscribe(session.handle, number, ids.joined, ids.count) }
         return Subscribed(result.users, result.evicted)
     }
 
@@ -187,8 +187,8 @@ public class PresenceClient(options: ClientOptions) : AutoCloseable {
      * @return each user once, in the order of first mention, with its own code
      */
     public suspend fun unsubscribe(userIds: Collection<String>): List<UserStatus> {
-        val ids = joined(userIds)
-        return call { number -> Native.unsubscribe(session.handle, number, ids, userIds.size) }.users
+        val ids = Utf8Texts(userIds)
+        return call { number -> Native.unsubscribe(session.handle, number, ids.joined, ids.count) }.users
     }
 
     /** Ends all subscriptions. */

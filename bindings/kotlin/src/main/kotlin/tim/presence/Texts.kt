@@ -23,14 +23,24 @@ internal fun utf8(text: String, what: String): ByteArray {
     return ByteArray(encoded.remaining()).also { encoded.get(it) }
 }
 
-/** The texts one after another, each followed by a NUL. */
-internal fun joined(texts: Collection<String>): ByteArray {
-    val bytes = ByteArrayOutputStream(texts.size * 16)
-    texts.forEachIndexed { index, text ->
-        bytes.write(utf8(text, "userIds[$index]"))
-        bytes.write(0)
+/** Several texts as C takes them. Counted as they are read: a collection that another thread changes has no size to go by. */
+internal class Utf8Texts(texts: Collection<String>) {
+    /** How many there are in [joined]. */
+    val count: Int
+
+    /** One after another, each followed by a NUL. */
+    val joined: ByteArray
+
+    init {
+        val bytes = ByteArrayOutputStream()
+        var read = 0
+        for (text in texts) {
+            bytes.write(utf8(text, "userIds[${read++}]"))
+            bytes.write(0)
+        }
+        count = read
+        joined = bytes.toByteArray()
     }
-    return bytes.toByteArray()
 }
 
 /** The text as JSON has it. */

@@ -27,9 +27,9 @@ internal class Topic<T>(private val makeBox: () -> Box<T>) {
     private var unclaimed: Box<T>? = makeBox().also { boxes[it] = null }
     private var ended = false
 
-    @Synchronized
+    /** Called by one thread alone. Without the lock, and not by the list itself: what is put may run an unconfined collector here. */
     fun publish(value: T) {
-        for (box in boxes.keys) box.put(value)
+        for (box in synchronized(this) { boxes.keys.toList() }) box.put(value)
     }
 
     @Synchronized
@@ -46,11 +46,12 @@ internal class Topic<T>(private val makeBox: () -> Box<T>) {
     }
 
     /** After this, collectors take what waits for them, and end. */
-    @Synchronized
     fun end() {
-        ended = true
-        for (box in boxes.keys) box.end()
-        boxes.clear()
+        val last = synchronized(this) {
+            ended = true
+            boxes.keys.toList().also { boxes.clear() }
+        }
+        for (box in last) box.end()
     }
 }
 
@@ -76,14 +77,15 @@ internal class NewestOfEachUser : Topic.Box<List<UserStatus>> {
     override val signals = Channel<Unit>(Channel.CONFLATED)
     private val waiting = LinkedHashMap<String, UserStatus>()
 
-    override fun put(value: List<UserStatus>) = synchronized(waiting) {
-        for (user in value) {
-            waiting.remove(user.userId)
-            waiting[user.userId] = user
+    override fun put(value: List<UserStatus>) {
+        synchronized(waiting) {
+            for (user in value) {
+                waiting.remove(user.userId)
+                waiting[user.userId] = user
+            }
+            while (waiting.size > USERS_WAITING_MAX) waiting.remove(waiting.keys.first())
         }
-        while (waiting.size > USERS_WAITING_MAX) waiting.remove(waiting.keys.first())
         signals.trySend(Unit)
-        Unit
     }
 
     override fun take(): List<UserStatus>? = synchronized(waiting) {

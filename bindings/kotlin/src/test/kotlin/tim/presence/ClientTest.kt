@@ -92,6 +92,31 @@ class ClientTest {
     }
 
     @Test
+    fun `user ids are those that a collection gives, whatever it says of its size`() = test {
+        EmbeddedServer().use { server ->
+            server.client().use { client ->
+                client.login(server, "alice")
+                // As one that another thread empties meanwhile.
+                val ids = object : AbstractCollection<String>() {
+                    override val size get() = 500
+                    override fun iterator() = listOf("alice").iterator()
+                }
+                assertEquals(listOf("alice"), client.getUserStatus(ids).map { it.userId })
+                refusedWith<PresenceUsageException>(6017) { client.subscribe(ids) } // oneself
+            }
+        }
+    }
+
+    @Test
+    fun `a UserSig is valid for a second at least`() {
+        EmbeddedServer().use { server ->
+            for (validSeconds in listOf(0, -1)) {
+                refusedWith<PresenceUsageException>(-4) { server.issueUserSig("alice", validSeconds) }
+            }
+        }
+    }
+
+    @Test
     fun `options reach the library, and those it does not know are refused by name`() {
         EmbeddedServer().use { server ->
             val folder = createTempDirectory("tim-presence-test-").toFile()
@@ -113,6 +138,16 @@ class ClientTest {
             val unknown = refusedWith<PresenceUsageException>(-5) { server.client { others["no_such_option"] = "1" } }
             assertTrue("no_such_option" in unknown.message.orEmpty(), unknown.message)
             refusedWith<PresenceUsageException>(-5) { server.client { queueMax = 0 } }
+            for ((name, change) in mapOf<String, ClientOptions.() -> Unit>(
+                "ca_file" to { caFile = "ca.pem" }, // for an address without TLS
+                "pinned_public_key" to { pinnedPublicKey = "nonsense" },
+                "http_proxy" to { httpProxy = "ftp://127.0.0.1:1" },
+            )) {
+                val wrong = refusedWith<PresenceUsageException>(-5) { server.client(change) }
+                assertTrue(name in wrong.message.orEmpty(), wrong.message)
+            }
+            // Less than a client has listeners.
+            server.client { queueMax = 1 }.close()
             refusedWith<PresenceUsageException>(-5) { PresenceClient("nonsense", APP) }
             refusedWith<PresenceUsageException>(-5) { EmbeddedServer("""{"listne": "127.0.0.1:0"}""") }
         }

@@ -12,6 +12,7 @@ import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitAll
 import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import org.junit.jupiter.api.Test
@@ -97,6 +98,24 @@ class LifetimeTest {
             unconfined.login(server, "alice")
             assertTrue(where.await().startsWith("tim-presence"))
             unconfined.closeAndJoin()
+        }
+    }
+
+    @Test
+    fun `unconfined collectors come and go on the polling thread, and nothing is lost`() = test {
+        EmbeddedServer().use { server ->
+            val client = server.client()
+            client.login(server, "alice")
+            client.statusChanges.first()
+            // Each leaves in the middle of being told, and so do those who stay when all end.
+            val leaving = List(5) { async(Dispatchers.Unconfined) { client.statusChanges.first().single().customStatus } }
+            val staying = List(5) { async(Dispatchers.Unconfined) { client.statusChanges.toList().flatten().last().customStatus } }
+            client.setSelfStatus("told")
+            assertEquals(List(5) { "told" }, leaving.awaitAll())
+            client.setSelfStatus("told again")
+            client.getUserStatus("alice")
+            client.closeAndJoin()
+            assertEquals(List(5) { "told again" }, staying.awaitAll())
         }
     }
 

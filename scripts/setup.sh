@@ -56,7 +56,7 @@ if [ "${1:-}" = tests ]; then
     have abidw || tools="$tools abigail-tools"
     have doxygen || tools="$tools doxygen"
     have pkg-config || tools="$tools pkg-config"
-    { have python3 && python3 -c 'import cffi' || [ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import cffi'; } >/dev/null 2>&1 ||
+    { { have python3 && python3 -c 'import cffi'; } || { [ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import cffi'; }; } >/dev/null 2>&1 ||
         tools="$tools python3 python3-cffi"
     # For the programs in JavaScript, and the npm package.
     have node && have npm || tools="$tools nodejs npm"

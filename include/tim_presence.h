@@ -223,7 +223,8 @@ typedef void (*TimFreeFn)(void *user_data);
 typedef void (*TimClosedFn)(void *user_data);
 
 /**
- * Creates a client. Nothing is connected before timLogin.
+ * Creates a client. Nothing is connected before timLogin, except to say a logout that could not be said earlier: see
+ * option "data_dir".
  *
  * The first client of a process starts the library's network thread. With the default delivery, the client has a
  * callback thread of its own.

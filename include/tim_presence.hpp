@@ -1011,7 +1011,7 @@ public:
   }
 
   /**
-   * Creates a client. Nothing is connected before login.
+   * Creates a client. Nothing is connected before login, but to say a logout that could not be said earlier (data_dir).
    * @param options  What it is made with.
    * @return The client; what timClientCreate refuses; TIM_ERR_ABI_MISMATCH if the library is not of this header.
    */

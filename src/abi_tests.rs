@@ -297,6 +297,45 @@ fn every_listener_frees_its_user_data_once_replaced_or_with_its_client() {
     assert_eq!(freed.load(Ordering::SeqCst), 14);
 }
 
+unsafe extern "C" fn destroy_again_and_again(_: *const TimResult, stop: *mut c_void) {
+    // SAFETY: the test passes a `Refused` that outlives the client.
+    let refused = unsafe { &*stop.cast::<Refused>() };
+    while refused.stop.load(Ordering::SeqCst) == 0 {
+        // SAFETY: no pointers.
+        let answer = unsafe { timClientDestroy(refused.client, 0) };
+        assert_eq!(answer, code::WOULD_DEADLOCK);
+        refused.times.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+struct Refused {
+    client: TimClient,
+    stop: AtomicU32,
+    times: AtomicU32,
+}
+
+#[test]
+fn a_destroy_that_is_refused_in_a_callback_closes_the_client_for_nobody() {
+    let client = create(OPTIONS);
+    let refused = Refused {
+        client,
+        stop: AtomicU32::new(0),
+        times: AtomicU32::new(0),
+    };
+    // SAFETY: `refused` outlives the client.
+    let asked = unsafe { timGetFriends(client, Some(destroy_again_and_again), data_of(&refused)) };
+    assert_eq!(asked, code::OK);
+    let mut answers = std::collections::BTreeSet::new();
+    while refused.times.load(Ordering::SeqCst) < 20_000 {
+        let mut state = 0;
+        // SAFETY: a place of this function.
+        answers.insert(unsafe { timGetLoginState(client, &raw mut state) });
+    }
+    refused.stop.store(1, Ordering::SeqCst);
+    assert_eq!(answers, [code::OK].into());
+    destroy(client);
+}
+
 #[test]
 fn every_call_before_a_login_is_answered_with_6014_once() {
     let client = create(OPTIONS);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::time::Duration;
 
-use presence_client::{CallError, Client};
+use presence_client::Client;
 use presence_protocol::errors::code;
 
 use crate::guard::Refusal;
@@ -30,8 +30,6 @@ pub struct Globals {
 pub struct ClientEntry {
     client: Client,
     failed: AtomicBool,
-    /// Destroys that were begun and not taken back.
-    closing: AtomicU32,
 }
 
 impl ClientEntry {
@@ -45,19 +43,9 @@ impl ClientEntry {
         self.failed.store(true, Ordering::Release);
     }
 
-    /// Ends the client as `destroy` does it; from now on only destroy and poll work, unless it is refused.
-    pub fn close(&self, destroy: impl FnOnce(&Client) -> Result<(), CallError>) -> Result<(), CallError> {
-        self.closing.fetch_add(1, Ordering::AcqRel);
-        let done = destroy(&self.client);
-        if done.as_ref().is_err_and(|error| error.code != code::TIMEOUT) {
-            self.closing.fetch_sub(1, Ordering::AcqRel);
-        }
-        done
-    }
-
     /// Refuses if the client is FAILED or closing.
     pub fn usable(&self) -> Result<(), Refusal> {
-        if self.closing.load(Ordering::Acquire) > 0 {
+        if self.client.is_closing() {
             return Err(Refusal::new(code::CLOSED, "the client is closing"));
         }
         if self.failed.load(Ordering::Acquire) || self.client.has_failed() {
@@ -83,7 +71,6 @@ impl Globals {
         let entry = Arc::new(ClientEntry {
             client,
             failed: AtomicBool::new(false),
-            closing: AtomicU32::new(0),
         });
         self.clients.insert(entry).map_err(|refused| {
             // It ends in the background; that nobody can be told when is why this has no `closed`.

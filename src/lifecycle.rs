@@ -16,7 +16,8 @@ use crate::{fork, guard, strings};
 /// timPoll with poll delivery. user_data is the one given to timClientDestroyAsync.
 pub type TimClosedFn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
-/// Creates a client. Nothing is connected before timLogin.
+/// Creates a client. Nothing is connected before timLogin, except to say a logout that could not be said earlier: see
+/// option "data_dir".
 ///
 /// The first client of a process starts the library's network thread. With the default delivery, the client has a
 /// callback thread of its own.
@@ -62,7 +63,9 @@ pub unsafe extern "C" fn timClientCreate(options_json: *const c_char, client: *m
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn timClientDestroy(client: TimClient, timeout_ms: u32) -> i32 {
     guard::ending_client(client, |entry| {
-        entry.close(|client| client.destroy(Duration::from_millis(u64::from(timeout_ms))))?;
+        entry
+            .client()
+            .destroy(Duration::from_millis(u64::from(timeout_ms)))?;
         fork::globals().remove_client(client);
         Ok(())
     })
@@ -95,6 +98,6 @@ pub unsafe extern "C" fn timClientDestroyAsync(
                 unsafe { closed(user_data.get()) };
             }
         });
-        Ok(entry.close(|client| client.destroy_async(closed))?)
+        Ok(entry.client().destroy_async(closed)?)
     })
 }

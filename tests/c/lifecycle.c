@@ -143,6 +143,29 @@ CASE(a_forked_child_has_no_handles, "FORKED; a client created there works and to
     destroy(alice);
 }
 
+CASE(a_forked_child_keeps_nobody_online, "R2.2: a destroyed client is gone for the server, though a child has its socket open") {
+    Server *server = server_start("", "auto_register_on_mention = true");
+    Client *watcher = online(server, "watcher");
+    CHECK_EQ(subscribe(watcher, IDS("alice"))->code, 0);
+    Client *alice = online(server, "alice");
+    await_status(watcher, "alice", TIM_STATUS_ONLINE, ANY, NULL);
+    int may_end[2];
+    char byte;
+    CHECK_EQ(pipe(may_end), 0);
+    fflush(NULL);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        close(may_end[1]);
+        (void)!read(may_end[0], &byte, 1); /* until the parent closes its end, or ends */
+        _exit(0);
+    }
+    destroy(alice);
+    await_status(watcher, "alice", TIM_STATUS_OFFLINE, TIM_REASON_LINK_CLOSED, NULL);
+    close(may_end[1]);
+    await_child(pid);
+}
+
 static TimClient left_over;
 static void destroy_at_exit(void) {
     if (timClientDestroy(left_over, 10000) != TIM_OK) _exit(3);

@@ -1,5 +1,9 @@
 /* tims://, from C: an authority of one's own, a pinned key as curl takes it, and whom a client does not trust. The certificates
  * are made with openssl, as people make theirs. */
+#include <poll.h>
+#include <semaphore.h>
+#include <signal.h>
+
 #include "certificates.h"
 #include "support.h"
 
@@ -81,6 +85,74 @@ CASE(in_websocket, "tims+ws:// and tim+ws:// are the same inside WebSocket") {
     snprintf(in_websocket, sizeof in_websocket, "tim+ws%s", plain->address + strlen("tim"));
     CHECK_EQ(login_code(in_websocket, ""), TIM_OK);
     server_stop(plain);
+}
+
+/* Holds the library's thread once, which no application should do. */
+static sem_t held, may_go_on;
+static void hold(void *user_data) {
+    static int was_called; /* by one thread */
+    (void)user_data;
+    if (was_called++ > 0) return;
+    sem_post(&held);
+    while (sem_wait(&may_go_on) != 0) continue;
+}
+
+static void note_code(const TimResult *result, void *user_data) { *(int32_t *)user_data = result->code; }
+
+static void poll_until_set(TimClient client, const int32_t *code) {
+    int64_t give_up = now_ms() + DEADLINE_MS;
+    while (*code == ANY) {
+        if (now_ms() > give_up) FAIL("no result came");
+        ACCEPTED(timPoll(client, 1, 100, NULL));
+    }
+}
+
+CASE(a_server_that_goes_while_it_is_written_to, "no SIGPIPE: a program need not know that the library writes to sockets") {
+    enum { CALLS = 250, USERS = 100 };
+    CHECK(signal(SIGPIPE, SIG_DFL) != SIG_ERR);
+    const char *folder = certificates();
+    char address[64], options[512], ids[USERS][33];
+    const char *pointers[USERS];
+    TimServer server = tls_server(folder, address, sizeof address);
+    snprintf(options, sizeof options,
+             "{\"server\":\"%s\",\"sdk_app_id\":%d,\"ca_file\":\"%s/ca.pem\",\"delivery\":\"poll\",\"disconnected_wait_ms\":0}",
+             address, APP_ID, folder);
+    TimClient client = 0;
+    int32_t logged_in = ANY, again = ANY, codes[CALLS];
+    int fd = -1;
+    ACCEPTED(timClientCreate(options, &client));
+    ACCEPTED(timGetWakeFd(client, &fd));
+    ACCEPTED(timLogin(client, "alice", user_sig("alice", 600), note_code, &logged_in));
+    poll_until_set(client, &logged_in);
+    CHECK_EQ(logged_in, TIM_OK);
+
+    /* Something waits to be told, so a wake callback is called as soon as it is set: between that and the calls that follow
+     * the client does not look at its connection. */
+    ACCEPTED(timLogin(client, "alice", "", note_code, &again));
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    CHECK_EQ(poll(&readable, 1, DEADLINE_MS), 1);
+    sem_init(&held, 0, 0);
+    sem_init(&may_go_on, 0, 0);
+    ACCEPTED(timSetWakeCallback(client, hold, NULL, NULL));
+    while (sem_wait(&held) != 0) continue;
+    ACCEPTED(timServerStop(server, DEADLINE_MS));
+    /* More than goes into one write: the first is answered with RST, and the next is what raises SIGPIPE. */
+    for (size_t i = 0; i < USERS; i++) {
+        snprintf(ids[i], sizeof ids[i], "a user id that is as long as %03d", (int)i);
+        pointers[i] = ids[i];
+    }
+    for (int i = 0; i < CALLS; i++) {
+        codes[i] = ANY;
+        ACCEPTED(timUnsubscribeUserStatus(client, pointers, USERS, note_code, &codes[i]));
+    }
+    sem_post(&may_go_on);
+    for (int i = 0; i < CALLS; i++) {
+        poll_until_set(client, &codes[i]);
+        CHECK(codes[i] == TIM_ERR_DISCONNECTED || codes[i] == TIM_ERR_NO_CONNECTION);
+    }
+    CHECK_EQ(codes[0], TIM_ERR_DISCONNECTED); /* it was written */
+    ACCEPTED(timClientDestroy(client, DEADLINE_MS));
+    remove_folder(folder);
 }
 
 CASE(options_that_are_wrong, "what cannot be is refused by the name of its key") {

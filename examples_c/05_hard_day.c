@@ -7,7 +7,7 @@
  *   too many calls (7008)            wait as long as the result says, then ask again
  *   user status switched off (72001) it is the app's setting: look again now and then
  *   connection lost                  nothing: the library reconnects. A call that was never sent (9523) may be made again; of
- *                                    one whose answer was lost (9508) nobody knows: the next notification tells
+ *                                    one whose answer was lost (9508) nobody knows: again, if to do it twice does no harm
  *   the server forgot my status      the notification of my own status says so: set it again
  *   UserSig expired                  get another one from the backend, and log in with it
  *   logged in elsewhere (6208)       the user's wish: stop. To log in again by itself would be a fight of two machines
@@ -94,8 +94,9 @@ static void ask(Day *day) {
 static void on_set(const TimResult *result, void *user_data) {
     Day *day = user_data;
     if (result->code == TIM_OK) printf("my status is \"%s\"\n", MY_STATUS);
-    else if (result->code == TIM_ERR_NO_CONNECTION) day->set_due = now_ms();
-    /* 9508: done or not, the reconnect tells: see on_status. Everything else ends with the session. */
+    /* 9508: done or not. To set what is set already changes nothing; that it was not set, nobody may come to tell. */
+    else if (result->code == TIM_ERR_NO_CONNECTION || result->code == TIM_ERR_DISCONNECTED) day->set_due = now_ms();
+    /* Everything else ends with the session. */
 }
 
 static void set_status(Day *day) {

@@ -29,6 +29,12 @@ public struct ClientOptions: Sendable, Encodable {
     public var backoffBaseMilliseconds: Int?
     /// Bound of any wait before reconnecting, in milliseconds.
     public var backoffMaxMilliseconds: Int?
+    /// With TLS: a file of the authorities to trust instead of the system's (PEM).
+    public var caFile: String?
+    /// With TLS: the server's public key, `sha256//` and base64; several with `;` between.
+    public var pinnedPublicKey: String?
+    /// A proxy that is asked to CONNECT to the server: `http://[user:password@]host:port`.
+    public var httpProxy: String?
     /// Options by the names of docs/C_API.md that have no property here, such as those of a newer library. Values are JSON.
     public var others: [String: String] = [:]
     /// All such clients of the process share one thread of the library, which does nothing but hand events on.
@@ -52,6 +58,9 @@ public struct ClientOptions: Sendable, Encodable {
         case logoutTimeoutMilliseconds = "logout_timeout_ms"
         case backoffBaseMilliseconds = "backoff_base_ms"
         case backoffMaxMilliseconds = "backoff_max_ms"
+        case caFile = "ca_file"
+        case pinnedPublicKey = "pinned_public_key"
+        case httpProxy = "http_proxy"
     }
 
     func json() throws -> String {

@@ -18,6 +18,10 @@ final class Session: @unchecked Sendable {
         case closed
     }
 
+    /// Of each listener of a new client: five seconds. With an option `queueMax` below five there may be no room for one more until the
+    /// library's threads have taken the ones before, which is a matter of microseconds.
+    private static let attempts = 500
+
     private let lock = NSLock()
     private var life = Life.open
     private var waiters: [CheckedContinuation<Void, Never>] = []
@@ -27,11 +31,11 @@ final class Session: @unchecked Sendable {
         var client: TimClient = 0
         try requireOK(timClientCreate(options, &client))
         do {
-            try listen(client) { timSetUserStatusChangedCallback(client, onChanged, $0, release) }
-            try listen(client) { timSetConnectionStateCallback(client, onConnection, $0, release) }
-            try listen(client) { timSetKickedOfflineCallback(client, onKicked, $0, release) }
-            try listen(client) { timSetUserSigExpiredCallback(client, onExpired, $0, release) }
-            try listen(client) { timSetSubscriptionEvictedCallback(client, onEvicted, $0, release) }
+            try listen(client, attempts: Self.attempts) { timSetUserStatusChangedCallback(client, onChanged, $0, release) }
+            try listen(client, attempts: Self.attempts) { timSetConnectionStateCallback(client, onConnection, $0, release) }
+            try listen(client, attempts: Self.attempts) { timSetKickedOfflineCallback(client, onKicked, $0, release) }
+            try listen(client, attempts: Self.attempts) { timSetUserSigExpiredCallback(client, onExpired, $0, release) }
+            try listen(client, attempts: Self.attempts) { timSetSubscriptionEvictedCallback(client, onEvicted, $0, release) }
         } catch {
             timClientDestroyAsync(client, nil, nil)
             throw error
@@ -45,9 +49,15 @@ final class Session: @unchecked Sendable {
     }
 
     /// Hands the library a reference to this, which it gives back to `release`, unless it refuses.
-    private func listen(_ client: TimClient, _ set: (UnsafeMutableRawPointer) -> Int32) throws {
+    ///
+    /// - Parameter attempts: how often to try, 10 ms apart, while there is no room
+    private func listen(_ client: TimClient, attempts: Int = 1, _ set: (UnsafeMutableRawPointer) -> Int32) throws {
         let reference = Unmanaged.passRetained(self)
-        let code = set(reference.toOpaque())
+        var code = set(reference.toOpaque())
+        for _ in 1..<attempts where code == TIM_ERR_BUSY {
+            Thread.sleep(forTimeInterval: 0.01)
+            code = set(reference.toOpaque())
+        }
         if code != TIM_OK {
             reference.release()
             throw PresenceError(refused: code)

@@ -97,6 +97,15 @@ final class ClientTests: XCTestCase {
         XCTAssertTrue(unknown?.message.contains("no_such_option") ?? false, unknown?.message ?? "")
         let queue = await refused(-5, .usage) { _ = try server.client { $0.queueMax = 0 } }
         XCTAssertTrue(queue?.message.contains("queue_max") ?? false, queue?.message ?? "")
+        // For an address without TLS.
+        let authority = await refused(-5, .usage) { _ = try server.client { $0.caFile = "ca.pem" } }
+        XCTAssertTrue(authority?.message.contains("ca_file") ?? false, authority?.message ?? "")
+        let pin = await refused(-5, .usage) { _ = try server.client { $0.pinnedPublicKey = "nonsense" } }
+        XCTAssertTrue(pin?.message.contains("pinned_public_key") ?? false, pin?.message ?? "")
+        let proxy = await refused(-5, .usage) { _ = try server.client { $0.httpProxy = "ftp://127.0.0.1:1" } }
+        XCTAssertTrue(proxy?.message.contains("http_proxy") ?? false, proxy?.message ?? "")
+        // Less than a client has listeners.
+        for _ in 0..<20 { _ = try server.client { $0.queueMax = 1 } }
         await refused(-5, .usage) { _ = try PresenceClient(server: "nonsense", sdkAppID: app) }
         await refused(-5, .usage) { _ = try EmbeddedServer(optionsJSON: #"{"listne": "127.0.0.1:0"}"#) }
     }

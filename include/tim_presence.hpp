@@ -1037,8 +1037,9 @@ public:
    *     background; call again, or the destructor waits. TIM_ERR_WOULD_DEADLOCK in a callback: use close_async.
    */
   Error close(std::chrono::milliseconds timeout) const {
+    const std::shared_ptr<detail::Exceptions> exceptions = exceptions_; /* a callback may destroy *this */
     const Error error = detail::error_of(timClientDestroy(handle().value, detail::clamped(timeout)));
-    if (error.ok() && exceptions_) exceptions_->replace(nullptr);
+    if (error.ok() && exceptions) exceptions->replace(nullptr);
     return error;
   }
 

@@ -153,6 +153,16 @@ CASE(a_destructor_ends_a_poll_that_waits, "the waiting thread gets TIM_ERR_CLOSE
   CHECK(end == TIM_ERR_CLOSED || end == TIM_ERR_INVALID_HANDLE); /* the latter if it was between two polls */
 }
 
+CASE(destroyed_inside_a_close, "whose callbacks run on this thread: it still says that the client is gone") {
+  tim::Server server = tim::Server::start().value();
+  auto alice = std::make_unique<tim::Client>(polled_client(server));
+  Gate gone;
+  OK(alice->on_exception([held = token(gone)](std::exception_ptr) {}));
+  OK(alice->logout([&alice](const tim::Result &) { alice.reset(); }));
+  OK(alice->close(DEADLINE));
+  CHECK(!alice && gone.is_open());
+}
+
 CASE(destroyed_inside_a_poll, "that poll completes the end: pending results come, captures are freed, then TIM_ERR_CLOSED") {
   tim::Server server = tim::Server::start().value();
   Gate gone;

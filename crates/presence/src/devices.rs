@@ -1,18 +1,15 @@
-//! The devices of one account: live, in grace, lost; and the logins that a newer one displaced (R1.3, R2.7, R2.8, R8.3).
+//! The devices of one account: live, in grace, lost (R1.3, R2.7, R2.8). Which of them make room for one that enters is
+//! `multi_login`'s.
 //!
 //! It knows nothing of presence or versions: [`User`](crate::user::User) asks it who is there and draws the
 //! conclusions. Invariants: a [`DeviceKey`] and a [`SessionId`] stand here once at most.
 
+use crate::displaced::DisplacedLogins;
 use crate::ids::{ConnectionId, DeviceKey, Platform, SessionId};
-use crate::multi_login::Class;
+use crate::login::{Ended, EndedBy, Login, Loss};
 use crate::settings::AppSettings;
 use crate::time::{Mono, Now, Wall};
-use crate::user::{DeviceView, Ended, EndedBy, Login, Loss, Standing};
-
-/// Displaced logins remembered per user, so that a device that returns late learns of it (R8.3). A displaced device
-/// that is connected is told at once; only one that was away needs this, and 16 of them are more than a person owns.
-/// Past it the oldest is forgotten: its return is a new login.
-pub const DISPLACED_LOGINS_MAX: usize = 16;
+use crate::user::{DeviceView, Standing};
 
 /// Devices in grace, and lost devices, kept per user: this many of each. Only `multi_login = unlimited` can come near.
 /// Past it a loss has no grace, and the device lost longest is forgotten, as if its retention had ended.
@@ -52,7 +49,7 @@ pub(crate) struct Device {
 
 impl Device {
     /// Live or in grace (R2.8).
-    fn is_live(&self) -> bool {
+    pub(crate) fn is_live(&self) -> bool {
         match self.state {
             State::Live { .. } | State::Grace { .. } => true,
             State::Lost { .. } => false,
@@ -74,20 +71,13 @@ impl Device {
         }
     }
 
-    fn ended(&self, why: EndedBy) -> Ended {
+    pub(crate) fn ended(&self, why: EndedBy) -> Ended {
         Ended {
             session: self.session,
             connection: self.connection(),
             why,
         }
     }
-}
-
-/// A login that was displaced, and by a digest whose it was: another device that names its number is not it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Displaced {
-    pub(crate) session: SessionId,
-    pub(crate) device: u64,
 }
 
 /// A device that was let in.
@@ -104,8 +94,7 @@ pub(crate) struct Entered {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Devices {
     pub(crate) all: Vec<Device>,
-    /// Oldest first.
-    pub(crate) displaced: Vec<Displaced>,
+    pub(crate) displaced: DisplacedLogins,
 }
 
 impl Devices {
@@ -192,7 +181,7 @@ impl Devices {
             kicked: Vec::new(),
         };
         if let Some(resumed) = login.resumes {
-            if self.was_displaced(resumed, &login.device) {
+            if self.displaced.has(resumed, &login.device) {
                 return None;
             }
             if let Some(index) = self
@@ -208,7 +197,7 @@ impl Devices {
                 }
                 if !self.has_room_for(resumed, &login.device, settings) {
                     let lost = self.all.remove(index);
-                    self.remember_displaced(&lost);
+                    self.displaced.remember(lost.session, &lost.key);
                     return None;
                 }
                 entered.session = resumed;
@@ -243,22 +232,6 @@ impl Devices {
         };
         self.all.remove(index);
         true
-    }
-
-    /// A device that is away logs out (R8.8): it and its login are unknown from here. Answers the login if it was still
-    /// known; `None` outside: it was displaced.
-    pub(crate) fn leave_late(&mut self, login: &Login) -> Option<Option<Ended>> {
-        let is_meant = |device: &Device| {
-            device.key == login.device && login.resumes.is_none_or(|resumed| device.session == resumed)
-        };
-        if login
-            .resumes
-            .is_some_and(|resumed| self.was_displaced(resumed, &login.device))
-        {
-            return None;
-        }
-        let index = self.all.iter().position(is_meant);
-        Some(index.map(|index| self.all.remove(index).ended(EndedBy::Replaced)))
     }
 
     /// A connection went away without a logout (R2.2, R2.8). False if the event is stale.
@@ -360,69 +333,6 @@ impl Devices {
         old.into_iter().collect()
     }
 
-    /// Whether a lost login may become live again: it is still among the newest that the rule allows. It always is,
-    /// unless the rule changed meanwhile or more Web devices came than there is room for.
-    fn has_room_for(&self, session: SessionId, key: &DeviceKey, settings: &AppSettings) -> bool {
-        let Some(class) = Class::of(key.platform, settings) else {
-            return true;
-        };
-        let newer = self
-            .all
-            .iter()
-            .filter(|device| device.is_live() && class.has(device.key.platform) && device.session > session);
-        newer.count() < class.devices_max
-    }
-
-    /// Ends the older devices that the rule has no room for beside the one that enters (R8.3), and forgets the lost ones that
-    /// it would have had no room for had they been live (R2.4).
-    fn make_room(&mut self, platform: Platform, settings: &AppSettings, entered: &mut Entered) {
-        let session = entered.session;
-        let Some(class) = Class::of(platform, settings) else {
-            return;
-        };
-        let among_live = class.oldest_allowed(self.sessions(&class, Device::is_live), session);
-        let among_all = class.oldest_allowed(self.sessions(&class, |_| true), session);
-        let mut index = 0;
-        while let Some(device) = self.all.get(index) {
-            let oldest = if device.is_live() { among_live } else { among_all };
-            if !class.has(device.key.platform) || device.session >= oldest {
-                index += 1;
-                continue;
-            }
-            let device = self.all.remove(index);
-            entered.ended.push(device.ended(EndedBy::Displaced));
-            if device.is_live() {
-                entered.kicked.push(device.key.platform);
-            }
-            self.remember_displaced(&device);
-        }
-    }
-
-    fn sessions(&self, class: &Class, is: fn(&Device) -> bool) -> impl Iterator<Item = SessionId> {
-        let counted = self
-            .all
-            .iter()
-            .filter(move |device| class.has(device.key.platform) && is(device));
-        counted.map(|device| device.session)
-    }
-
-    fn was_displaced(&self, session: SessionId, key: &DeviceKey) -> bool {
-        self.displaced.contains(&Displaced {
-            session,
-            device: digest(key),
-        })
-    }
-
-    fn remember_displaced(&mut self, device: &Device) {
-        if self.displaced.len() >= DISPLACED_LOGINS_MAX {
-            self.displaced.remove(0);
-        }
-        self.displaced.push(Displaced {
-            session: device.session,
-            device: digest(&device.key),
-        });
-    }
-
     /// Keeps [`AWAY_DEVICES_MAX`].
     fn bound_lost(&mut self) {
         while self.count(Device::is_lost) > AWAY_DEVICES_MAX {
@@ -442,108 +352,16 @@ impl Devices {
     }
 }
 
-impl Loss {
-    /// How long a connection lost so may take to come back (R2.8, R8.10).
-    pub(crate) fn grace(self, settings: &AppSettings) -> std::time::Duration {
-        match self {
-            Loss::LinkClosed | Loss::Timeout | Loss::Restart => settings.offline_grace,
-            Loss::SlowReceiver => settings.offline_grace.max(crate::user::SLOW_RECEIVER_GRACE),
-            Loss::Expired => std::time::Duration::ZERO,
-        }
-    }
-}
-
-/// FNV-1a of a device key: stable, so that it may be stored.
-fn digest(key: &DeviceKey) -> u64 {
-    let start = 0xcbf2_9ce4_8422_2325_u64;
-    std::iter::once(key.platform as u8)
-        .chain(key.instance.bytes())
-        .fold(start, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
     use crate::ids::Platform::{Ios, Mac, Web};
+    use crate::login::LoginRefusal;
     use crate::scene::{On, Scene};
     use crate::settings::MultiLogin;
     use crate::status::{Reason, Status};
-    use crate::user::LoginRefusal;
-
-    fn displaced(on: On, connection: Option<ConnectionId>) -> Ended {
-        Ended {
-            session: on.session,
-            connection,
-            why: EndedBy::Displaced,
-        }
-    }
-
-    /// R8.3, R1.4.
-    #[test]
-    fn a_second_phone_displaces_the_first_and_leaves_other_platforms_alone() {
-        let mut scene = Scene::new();
-        let first = scene.log_in(Ios, "first");
-        let mac = scene.log_in(Mac, "mac");
-        scene.set("busy");
-        let version = scene.version();
-        let (second, logged_in) = scene.try_log_in(Ios, "second", None);
-        assert_eq!(logged_in.ended, [displaced(first, Some(first.connection))]);
-        assert!(!logged_in.changed);
-        assert!(scene.is_live(second) && scene.is_live(mac) && !scene.is_live(first));
-        assert_eq!(
-            (scene.custom(), scene.version()),
-            ("busy", version),
-            "R8.3: no change of the user's status"
-        );
-        assert_eq!(scene.user.platforms(), Ios.bit() | Mac.bit());
-    }
-
-    /// R8.3.
-    #[test]
-    fn the_oldest_browser_gives_way_to_the_eleventh() {
-        let mut scene = Scene::new();
-        let browsers: Vec<On> = (0..10)
-            .map(|count| scene.log_in(Web, &format!("browser {count}")))
-            .collect();
-        assert!(browsers.iter().all(|on| scene.is_live(*on)));
-        let (_, logged_in) = scene.try_log_in(Web, "browser 10", None);
-        assert_eq!(
-            logged_in.ended,
-            [displaced(browsers[0], Some(browsers[0].connection))]
-        );
-    }
-
-    /// R8.3.
-    #[test]
-    fn under_single_every_older_device_gives_way() {
-        let mut scene = Scene::new();
-        let phone = scene.log_in(Ios, "phone");
-        let mac = scene.log_in(Mac, "mac");
-        scene.settings.multi_login = MultiLogin::Single;
-        let (web, logged_in) = scene.try_log_in(Web, "web", None);
-        assert_eq!(
-            logged_in.ended,
-            [
-                displaced(phone, Some(phone.connection)),
-                displaced(mac, Some(mac.connection))
-            ]
-        );
-        assert!(scene.is_live(web));
-    }
-
-    /// R8.3.
-    #[test]
-    fn under_unlimited_nobody_gives_way() {
-        let mut scene = Scene::with(|settings| settings.multi_login = MultiLogin::Unlimited);
-        let first = scene.log_in(Ios, "first");
-        let (second, logged_in) = scene.try_log_in(Ios, "second", None);
-        assert_eq!(logged_in.ended, []);
-        assert!(scene.is_live(first) && scene.is_live(second));
-    }
 
     /// R2.7.
     #[test]
@@ -600,60 +418,6 @@ mod tests {
         assert_eq!(scene.status(), (Status::Online, Reason::Login));
     }
 
-    /// R8.3.
-    #[test]
-    fn a_displaced_login_that_returns_is_refused_and_displaces_nobody() {
-        let mut scene = Scene::new();
-        let first = scene.log_in(Ios, "first");
-        let second = scene.log_in(Ios, "second");
-        let version = scene.version();
-        assert_eq!(
-            scene.attempt(Ios, "first", Some(first), i64::MAX),
-            Err(LoginRefusal::Displaced)
-        );
-        assert!(scene.is_live(second));
-        assert_eq!(scene.version(), version);
-        assert!(
-            scene.attempt(Ios, "first", None, i64::MAX).is_ok(),
-            "a new login of its own may displace"
-        );
-        assert!(!scene.is_live(second));
-    }
-
-    /// R2.4, R8.3.
-    #[test]
-    fn a_lost_login_that_a_newer_one_made_forget_is_refused_as_displaced() {
-        let mut scene = Scene::new();
-        let first = scene.log_in(Ios, "first");
-        scene.lose(first, Loss::Timeout);
-        let (second, logged_in) = scene.try_log_in(Ios, "second", None);
-        assert_eq!(logged_in.ended, [displaced(first, None)]);
-        assert_eq!(
-            scene.attempt(Ios, "first", Some(first), i64::MAX),
-            Err(LoginRefusal::Displaced)
-        );
-        assert!(scene.log_out(second));
-        assert_eq!(
-            scene.status(),
-            (Status::Unlogined, Reason::Logout),
-            "one logout is enough"
-        );
-    }
-
-    /// R2.8, R8.3.
-    #[test]
-    fn a_login_in_grace_is_displaced_like_a_live_one() {
-        let mut scene = Scene::with(|settings| settings.offline_grace = Duration::from_secs(30));
-        let first = scene.log_in(Ios, "first");
-        scene.lose(first, Loss::Timeout);
-        let (_, logged_in) = scene.try_log_in(Ios, "second", None);
-        assert_eq!(
-            (logged_in.ended, logged_in.changed),
-            (vec![displaced(first, None)], false)
-        );
-        assert!(!scene.pass(Duration::from_secs(60)), "its grace ended with it");
-    }
-
     /// R8.3, R8.8.
     #[test]
     fn the_number_of_a_login_that_logged_out_or_is_another_devices_means_a_new_login() {
@@ -675,55 +439,6 @@ mod tests {
             third.session > other.session,
             "a displaced number of another device is unknown too"
         );
-    }
-
-    /// R8.3: with room for ten browsers, lost ones may return although younger ones came; then the oldest goes.
-    #[test]
-    fn a_lost_browser_returns_only_among_the_newest_that_have_room() {
-        let mut scene = Scene::with(|settings| settings.web_devices_max = 2);
-        let oldest = scene.log_in(Web, "oldest");
-        let lost = scene.log_in(Web, "lost");
-        scene.lose(lost, Loss::LinkClosed);
-        let (newest, logged_in) = scene.try_log_in(Web, "newest", None);
-        assert_eq!(logged_in.ended, [], "two are live: nobody has to go");
-        let (back, logged_in) = scene.try_log_in(Web, "lost", Some(lost));
-        assert_eq!(logged_in.ended, [displaced(oldest, Some(oldest.connection))]);
-        assert!(scene.is_live(back) && scene.is_live(newest));
-    }
-
-    /// R7.6, R8.3: the rule became stricter while a device was away.
-    #[test]
-    fn a_lost_login_without_room_under_the_present_rule_is_refused() {
-        let mut scene = Scene::with(|settings| settings.multi_login = MultiLogin::Unlimited);
-        let old = scene.log_in(Ios, "old");
-        let new = scene.log_in(Ios, "new");
-        scene.lose(old, Loss::LinkClosed);
-        scene.settings.multi_login = MultiLogin::PerPlatform;
-        assert_eq!(
-            scene.attempt(Ios, "old", Some(old), i64::MAX),
-            Err(LoginRefusal::Displaced)
-        );
-        assert!(scene.log_out(new));
-        assert_eq!(
-            scene.status().0,
-            Status::Unlogined,
-            "the refused device is not lost any more"
-        );
-    }
-
-    #[test]
-    fn the_oldest_displaced_login_is_forgotten_past_the_limit() {
-        let mut scene = Scene::new();
-        let all: Vec<On> = (0..DISPLACED_LOGINS_MAX + 2)
-            .map(|count| scene.log_in(Ios, &format!("phone {count}")))
-            .collect();
-        let refused = |scene: &mut Scene, index: usize| {
-            scene
-                .attempt(Ios, &format!("phone {index}"), Some(all[index]), i64::MAX)
-                .is_err()
-        };
-        assert!(refused(&mut scene, 1) && refused(&mut scene, DISPLACED_LOGINS_MAX));
-        assert!(!refused(&mut scene, 0), "the oldest of one more than the limit");
     }
 
     #[test]

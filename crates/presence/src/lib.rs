@@ -11,8 +11,11 @@
 #![forbid(unsafe_code)]
 
 mod devices;
+mod displaced;
 pub mod gates;
 pub mod ids;
+pub mod late_logout;
+pub mod login;
 mod multi_login;
 #[cfg(test)]
 mod scene;

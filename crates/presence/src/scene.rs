@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use crate::ids::{ConnectionId, DeviceKey, Platform, SessionId};
+use crate::late_logout::LeftLate;
+use crate::login::{Ended, LoggedIn, Login, LoginRefusal, Loss};
 use crate::settings::AppSettings;
 use crate::status::{CustomStatus, Reason, Status, Version};
 use crate::time::{Mono, Now, Wall};
-use crate::user::{Context, Ended, LeftLate, LoggedIn, Login, LoginRefusal, Loss, User};
+use crate::user::{Context, User};
 
 /// Seconds since the epoch at which every scene begins.
 pub(crate) const START_S: i64 = 1_700_000_000;

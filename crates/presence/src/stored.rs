@@ -7,13 +7,15 @@
 
 use std::time::Duration;
 
-use crate::devices::{Device, Devices, Displaced, State};
+use crate::devices::{Device, Devices, State};
+use crate::displaced::Displaced;
 use crate::ids::{DeviceKey, Platform, SessionId, UserId};
+use crate::login::Loss;
 use crate::settings::AppSettings;
 use crate::status::{Presence, Status};
 use crate::subscriptions::SubscriptionList;
 use crate::time::{Mono, Now, Wall};
-use crate::user::{Context, Loss, User};
+use crate::user::{Context, User};
 
 /// A user as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -246,9 +248,9 @@ fn mono_of(deadline: Wall, now: Now, most: Duration) -> Mono {
 mod tests {
     use super::*;
     use crate::ids::Platform::{Ios, Mac, Web};
+    use crate::login::{LoginRefusal, SLOW_RECEIVER_GRACE};
     use crate::scene::{FLOOR, Scene};
     use crate::status::{Reason, Version};
-    use crate::user::{LoginRefusal, SLOW_RECEIVER_GRACE};
 
     const GRACE: Duration = Duration::from_secs(45);
     const DAY: Duration = Duration::from_secs(24 * 3600);

@@ -2,6 +2,7 @@
 
 use crate::devices::Devices;
 use crate::ids::{ConnectionId, DeviceKey, Platform, SessionId};
+use crate::login::{Ended, LoggedIn, Login, LoginRefusal, Loss};
 use crate::settings::AppSettings;
 use crate::status::{CustomStatus, Presence, Reason, Status, Version};
 use crate::time::{Mono, Now, Wall};
@@ -15,82 +16,6 @@ pub struct Context<'a> {
     pub floor: Version,
     /// The app's settings at this moment.
     pub settings: &'a AppSettings,
-}
-
-/// A device that wants in: its UserSig has been checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Login {
-    /// Which device.
-    pub device: DeviceKey,
-    /// The connection it came on.
-    pub connection: ConnectionId,
-    /// The login it continues, if this is a reconnect (R8.3).
-    pub resumes: Option<SessionId>,
-    /// `TLS.time` of its UserSig in seconds since the epoch, for R8.7.
-    pub signed_at_s: i64,
-}
-
-/// How a connection went away without a logout (R2.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Loss {
-    /// FIN or RST.
-    LinkClosed,
-    /// Silence for `heartbeat_timeout`.
-    Timeout,
-    /// Its UserSig expired. No grace (R2.8).
-    Expired,
-    /// It read nothing with a full outbox (R8.10): at least [`SLOW_RECEIVER_GRACE`] of grace. Told as LINK_CLOSED.
-    SlowReceiver,
-    /// The server that held it ended (R2.9): `restart_grace` from the start of the next one. Told as SERVER.
-    Restart,
-}
-
-/// Grace of a receiver cut by R8.10.
-pub const SLOW_RECEIVER_GRACE: std::time::Duration = std::time::Duration::from_secs(10);
-
-/// Why a login is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LoginRefusal {
-    /// The login it continues was displaced meanwhile (R8.3): 6208.
-    Displaced,
-    /// Its UserSig was made at or before the last kick (R8.7): 70052.
-    Revoked,
-}
-
-/// A login that succeeded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoggedIn {
-    /// The number of this login; a reconnect keeps its number.
-    pub session: SessionId,
-    /// Sessions this login ended, those in grace and lost ones included. A resume names its own session here with the
-    /// old connection if that had not ended yet: only the connection ends, the session goes on.
-    pub ended: Vec<Ended>,
-    /// The platforms of devices that counted as live and were displaced (R8.3, R10.1).
-    pub kicked: Vec<Platform>,
-    /// Whether the user's presence changed.
-    pub changed: bool,
-}
-
-/// A logout that was said late (R8.8).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftLate {
-    /// Its login on the connection that it was thought to be on: closed silently, as if the device had come back (R2.7).
-    pub ended: Vec<Ended>,
-    /// Whether its login was still known.
-    pub was_known: bool,
-    /// Whether the user's presence changed.
-    pub changed: bool,
-}
-
-/// A session that a step ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ended {
-    /// The session.
-    pub session: SessionId,
-    /// Its connection, if it had one at that moment.
-    pub connection: Option<ConnectionId>,
-    /// Why, which is what its client is told.
-    pub why: EndedBy,
 }
 
 /// A device as an administrator sees it.
@@ -115,17 +40,6 @@ pub enum Standing {
     Grace,
     /// Its connection went without a logout (R2.2).
     Lost,
-}
-
-/// Why a session ended other than by its own doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EndedBy {
-    /// The same device connected anew: close silently (R2.7).
-    Replaced,
-    /// The multi-login rule (R8.3): 6208.
-    Displaced,
-    /// The backend kicked or deleted the account (R8.7, R1.5): 70052.
-    Kicked,
 }
 
 /// What must outlive a deleted account (R1.5), so that a later one of its name is newer than all that was told of it.
@@ -304,28 +218,6 @@ impl User {
         self.devices.leave(session, connection) && self.settle(Reason::Logout, context)
     }
 
-    /// A device that is not let in says that it logged out while it was away (R8.8): it and its login are unknown from
-    /// here, as after [`User::log_out`], and it never counts as live for that. A login without a number means whichever
-    /// the device has.
-    ///
-    /// A login no longer known has been ended or forgotten (R2.4) already, and nothing changes: the status of a user whose
-    /// devices are all forgotten is kept, since others of them may never have logged out. Not known is also a login that a
-    /// newer one of the same device took the place of: that one goes on. Refused as [`User::log_in`] is.
-    pub fn log_out_late(&mut self, login: &Login, context: Context<'_>) -> Result<LeftLate, LoginRefusal> {
-        if self.is_revoked(login.signed_at_s) {
-            return Err(LoginRefusal::Revoked);
-        }
-        let Some(left) = self.devices.leave_late(login) else {
-            return Err(LoginRefusal::Displaced);
-        };
-        let was_known = left.is_some();
-        Ok(LeftLate {
-            ended: left.into_iter().collect(),
-            was_known,
-            changed: was_known && self.settle(Reason::Logout, context),
-        })
-    }
-
     /// A device sets the custom status (R3). True if the presence changed (R3.2). The caller has checked that the
     /// device [is current](User::is_current); without a live device there is no custom status to set (R3.3).
     pub fn set_custom_status(&mut self, custom: CustomStatus, context: Context<'_>) -> bool {
@@ -363,7 +255,7 @@ impl User {
     }
 
     /// Draws the status from the devices (R2.4). Only after a device came or went.
-    fn settle(&mut self, reason: Reason, context: Context<'_>) -> bool {
+    pub(crate) fn settle(&mut self, reason: Reason, context: Context<'_>) -> bool {
         let status = if self.devices.any_live() {
             Status::Online
         } else if self.devices.any_lost() {
@@ -396,24 +288,13 @@ impl User {
     }
 }
 
-impl Loss {
-    /// What watchers are told (R6.7).
-    fn reason(self) -> Reason {
-        match self {
-            Loss::LinkClosed | Loss::SlowReceiver => Reason::LinkClosed,
-            Loss::Timeout => Reason::Timeout,
-            Loss::Expired => Reason::Expired,
-            Loss::Restart => Reason::Server,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
     use crate::ids::Platform::{Ios, Mac};
+    use crate::login::{EndedBy, SLOW_RECEIVER_GRACE};
     use crate::scene::{FLOOR, START_S, Scene};
 
     const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -755,91 +636,6 @@ mod tests {
             .attempt(Ios, "phone", Some(phone), START_S + 1)
             .expect("a fresh UserSig");
         assert!(again.session > phone.session);
-    }
-
-    /// R8.8: the device is never let in, so nobody is shown an ONLINE.
-    #[test]
-    fn a_logout_said_late_makes_unlogined_in_one_change() {
-        for named in [true, false] {
-            let mut scene = Scene::new();
-            let phone = scene.log_in(Ios, "phone");
-            scene.lose(phone, Loss::LinkClosed);
-            let version = scene.version();
-            let left = scene.log_out_late(Ios, "phone", named.then_some(phone)).unwrap();
-            assert_eq!((left.was_known, left.changed), (true, true));
-            assert_eq!(scene.status(), (Status::Unlogined, Reason::Logout));
-            assert_eq!(scene.version(), version + 1);
-            let again = scene.log_out_late(Ios, "phone", Some(phone)).unwrap();
-            assert_eq!((again.was_known, again.changed), (false, false));
-        }
-    }
-
-    /// R8.8, R2.7: the end of its connection was not noticed yet.
-    #[test]
-    fn a_logout_said_late_ends_the_connection_that_seemed_to_live() {
-        let mut scene = Scene::new();
-        let phone = scene.log_in(Ios, "phone");
-        let mac = scene.log_in(Mac, "mac");
-        let left = scene.log_out_late(Ios, "phone", Some(phone)).unwrap();
-        let ended = Ended {
-            session: phone.session,
-            connection: Some(phone.connection),
-            why: EndedBy::Replaced,
-        };
-        assert_eq!(
-            (left.ended, left.changed),
-            (vec![ended], false),
-            "the Mac is there"
-        );
-        scene.log_out(mac);
-        assert_eq!(scene.status(), (Status::Unlogined, Reason::Logout));
-    }
-
-    /// R8.8: it speaks of its own login alone.
-    #[test]
-    fn a_logout_said_late_leaves_newer_logins_alone() {
-        let mut scene = Scene::new();
-        let phone = scene.log_in(Ios, "phone");
-        let again = scene.log_in(Ios, "phone");
-        let left = scene.log_out_late(Ios, "phone", Some(phone)).unwrap();
-        assert!(!left.was_known && !left.changed && scene.is_live(again));
-        scene.log_in(Ios, "another phone");
-        let displaced = scene.log_out_late(Ios, "phone", Some(again));
-        assert_eq!(displaced, Err(LoginRefusal::Displaced), "R8.3");
-        assert_eq!(scene.status().0, Status::Online);
-        scene.kick();
-        let revoked = scene.log_out_late(Ios, "another phone", None);
-        assert_eq!(revoked, Err(LoginRefusal::Revoked), "R8.7");
-    }
-
-    /// R8.8, R2.4: the status is kept when the devices are forgotten, and the Mac never logged out.
-    #[test]
-    fn a_logout_said_after_the_retention_changes_nothing() {
-        let mut scene = Scene::new();
-        let phone = scene.log_in(Ios, "phone");
-        let mac = scene.log_in(Mac, "mac");
-        scene.lose(phone, Loss::LinkClosed);
-        scene.lose(mac, Loss::LinkClosed);
-        scene.pass(8 * DAY);
-        let kept = (scene.status(), scene.version());
-        assert_eq!(kept.0, (Status::Offline, Reason::LinkClosed));
-        let left = scene.log_out_late(Ios, "phone", Some(phone)).unwrap();
-        assert_eq!((left.was_known, left.changed), (false, false));
-        assert_eq!((scene.status(), scene.version()), kept);
-    }
-
-    /// R8.8, R2.4: the answer to the first was lost, so it is said again, when the Mac is forgotten.
-    #[test]
-    fn a_logout_said_twice_does_not_speak_for_a_device_forgotten_between() {
-        let mut scene = Scene::new();
-        let phone = scene.log_in(Ios, "phone");
-        let mac = scene.log_in(Mac, "mac");
-        scene.lose(phone, Loss::LinkClosed);
-        scene.lose(mac, Loss::LinkClosed);
-        assert!(scene.log_out_late(Ios, "phone", Some(phone)).unwrap().was_known);
-        scene.pass(8 * DAY);
-        assert!(!scene.log_out_late(Ios, "phone", Some(phone)).unwrap().changed);
-        assert_eq!(scene.status().0, Status::Offline);
     }
 
     /// A million accounts fit.

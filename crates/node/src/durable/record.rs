@@ -5,11 +5,12 @@
 //! that [`encode_user`] and the others write is [`Damaged`].
 
 use presence::ids::{AppId, INSTANCE_BYTES_MAX, Platform, SessionId, UserId, UserKey};
+use presence::login::Loss;
 use presence::settings::AppSettings;
 use presence::status::{CustomStatus, Presence, Reason, Status, VERSION_MAX, Version};
 use presence::stored::{StoredDevice, StoredDisplaced, StoredList, StoredState, StoredUser};
 use presence::time::Wall;
-use presence::user::{Loss, Mark};
+use presence::user::Mark;
 
 use super::Damaged;
 use crate::options::{APP, Value, set};

@@ -15,11 +15,12 @@ mod mesh;
 use std::task::{Context, Poll};
 
 use presence::ids::{AppId, ConnectionId, Platform, SessionId, UserId, UserKey};
+use presence::login::{Ended, Login, LoginRefusal, Loss};
 use presence::settings::AppSettings;
 use presence::status::{CustomStatus, Presence, Status, Version};
 use presence::subscriptions::ListChange;
 use presence::time::{Mono, Now};
-use presence::user::{DeviceView, Ended, Login, LoginRefusal, Loss};
+use presence::user::DeviceView;
 
 /// Ties an answer to its command. Chosen by who submits, opaque to the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -2,8 +2,8 @@
 
 use std::io;
 
+use presence::login::{Ended, EndedBy, Loss};
 use presence::time::Mono;
-use presence::user::{Ended, EndedBy, Loss};
 use presence_protocol::errors::code;
 use presence_protocol::frame::FrameError;
 use presence_protocol::message::{DecodeError, ServerMessage};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use presence::ids::{
     AppId, ConnectionId, DeviceKey, INSTANCE_BYTES_MAX, Platform, SessionId, UserId, UserKey,
 };
+use presence::login::{Login, LoginRefusal};
 use presence::time::Wall;
-use presence::user::{Login, LoginRefusal};
 use presence_protocol::errors::code;
 use presence_protocol::message::{KnownUser, LoginReply, LoginRequest, Reply, SubscriptionSummary};
 use presence_protocol::user_sig::{self, Checked, Refusal};
@@ -199,7 +199,7 @@ impl<T: Transport> Loop<T> {
                 user,
                 session: done.session,
                 connection: ConnectionId(id.to_bits()),
-                how: Departure::Lost(presence::user::Loss::LinkClosed),
+                how: Departure::Lost(presence::login::Loss::LinkClosed),
             };
             self.submit(None, leave);
             return;

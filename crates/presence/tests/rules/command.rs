@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use presence::gates::Call;
 use presence::ids::Platform;
+use presence::login::Loss;
 use presence::settings::{AppSettings, MultiLogin, Plan};
-use presence::user::Loss;
 use proptest::prelude::*;
 
 /// Apps of the world.

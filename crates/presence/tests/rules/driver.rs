@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use presence::ids::{AppId, ConnectionId, DeviceKey, SessionId, UserId, UserKey};
+use presence::login::Login;
 use presence::settings::AppSettings;
 use presence::status::{Status, VERSION_MAX};
 use presence::time::{Mono, Now, Wall};
-use presence::user::Login;
 
 use crate::command::{APPS, Account, Caller, Command, DEVICES, Flip, From, NAMES, Place, Resume};
 use crate::model::Model;

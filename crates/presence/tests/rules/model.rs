@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use presence::gates::Call;
 use presence::ids::{AppId, ConnectionId, DeviceKey, SessionId, UserId, UserKey};
+use presence::login::Loss;
 use presence::settings::{AppSettings, Plan};
 use presence::status::{InvalidCustomStatus, Reason, Status};
 use presence::time::{Mono, Now};
-use presence::user::Loss;
 
 use crate::mutant::Mutant;
 use crate::step::{Answer, ListSeen, ListTold, Outcome, Rules, Seen, Step, Told, UserView, View};

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use presence::gates::{Call, Refusal};
 use presence::ids::{AppId, ConnectionId, SessionId, UserId, UserKey};
+use presence::login::{Ended, Login, LoginRefusal, Loss};
 use presence::settings::AppSettings;
 use presence::status::{InvalidCustomStatus, Reason, Status};
 use presence::time::{Mono, Now};
-use presence::user::{Ended, Login, LoginRefusal, Loss};
 
 /// What happens to the system, with everything resolved: the same for both sides.
 #[derive(Debug, Clone)]

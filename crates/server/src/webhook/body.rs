@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use presence::user::Loss;
+use presence::login::Loss;
 use presence_node::DeviceEvent;
 use presence_node::engine::Happening;
 use serde::Serialize;

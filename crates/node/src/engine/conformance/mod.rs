@@ -19,10 +19,10 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use presence::ids::{AppId, ConnectionId, DeviceKey, Platform, SessionId, UserId, UserKey};
+use presence::login::{EndedBy, Login, LoginRefusal, Loss};
 use presence::settings::AppSettings;
 use presence::status::{CustomStatus, Presence, Reason, Status, Version};
 use presence::time::{Mono, Now, Wall};
-use presence::user::{EndedBy, Login, LoginRefusal, Loss};
 
 use self::accounts::*;
 use self::happenings::*;

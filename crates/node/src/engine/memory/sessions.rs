@@ -1,9 +1,9 @@
 //! Sessions of a user: devices log in, leave, say what they do, and are kicked (R2, R3, R8).
 
 use presence::ids::{ConnectionId, Platform, SessionId, UserKey};
+use presence::login::{Ended, Login, LoginRefusal};
 use presence::status::CustomStatus;
 use presence::time::Now;
-use presence::user::{Ended, Login, LoginRefusal};
 
 use super::{MemoryEngine, shown};
 use crate::engine::{Answer, Departure, Happening, LoggedIn, Output, Tag};

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use presence::ids::{DeviceKey, Platform, SessionId, UserKey};
+use presence::login::{Ended, EndedBy, Login, LoginRefusal, Loss};
 use presence::settings::MultiLogin;
 use presence::status::{Reason, Status};
 use presence::time::Mono;
-use presence::user::{Ended, EndedBy, Login, LoginRefusal, Loss};
 
 use super::{Device, Model};
 use crate::mutant::Mutant;

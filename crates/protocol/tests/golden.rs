@@ -27,74 +27,49 @@ fn known(user_id: &str, version: u64, online: bool) -> KnownUser {
 }
 
 fn requests() -> Vec<(&'static str, u64, Request)> {
+    let login = LoginRequest {
+        sdk_app_id: 1_400_000_001,
+        user_id: "alice".into(),
+        user_sig: "eJyrVgrx-not*a*real_".into(),
+        platform: "Android".into(),
+        instance: "6f9619ff-8b86-d011-b42d-00c04fc964ff".into(),
+        session: Some(SessionId(1_844_674_407_370)),
+        list_generation: 7,
+        known: vec![
+            known("bob", 9_007_199_254_740_991, false),
+            known("alice", 3, false),
+        ],
+        client: "tim-presence/0.1.0".into(),
+        only_to_log_out: false,
+    };
+    let late_logout = LoginRequest {
+        list_generation: 0,
+        known: Vec::new(),
+        only_to_log_out: true,
+        ..login.clone()
+    };
+    let first_login = LoginRequest {
+        sdk_app_id: 1,
+        user_id: "a".into(),
+        user_sig: "s".into(),
+        platform: "Linux".into(),
+        instance: "i".into(),
+        session: None,
+        list_generation: 0,
+        known: Vec::new(),
+        client: String::new(),
+        only_to_log_out: false,
+    };
+    let login_after_online = LoginRequest {
+        session: Some(SessionId(5)),
+        known: vec![known("bob", 9, true), known("carol", 8, false)],
+        ..first_login.clone()
+    };
     vec![
-        (
-            "login",
-            1,
-            Request::Login(LoginRequest {
-                sdk_app_id: 1_400_000_001,
-                user_id: "alice".into(),
-                user_sig: "eJyrVgrx-not*a*real_".into(),
-                platform: "Android".into(),
-                instance: "6f9619ff-8b86-d011-b42d-00c04fc964ff".into(),
-                session: Some(SessionId(1_844_674_407_370)),
-                list_generation: 7,
-                known: vec![
-                    known("bob", 9_007_199_254_740_991, false),
-                    known("alice", 3, false),
-                ],
-                client: "tim-presence/0.1.0".into(),
-                only_to_log_out: false,
-            }),
-        ),
-        (
-            "late_logout",
-            1,
-            Request::Login(LoginRequest {
-                sdk_app_id: 1_400_000_001,
-                user_id: "alice".into(),
-                user_sig: "eJyrVgrx-not*a*real_".into(),
-                platform: "Android".into(),
-                instance: "6f9619ff-8b86-d011-b42d-00c04fc964ff".into(),
-                session: Some(SessionId(1_844_674_407_370)),
-                list_generation: 0,
-                known: Vec::new(),
-                client: "tim-presence/0.1.0".into(),
-                only_to_log_out: true,
-            }),
-        ),
-        (
-            "first_login",
-            1,
-            Request::Login(LoginRequest {
-                sdk_app_id: 1,
-                user_id: "a".into(),
-                user_sig: "s".into(),
-                platform: "Linux".into(),
-                instance: "i".into(),
-                session: None,
-                list_generation: 0,
-                known: Vec::new(),
-                client: String::new(),
-                only_to_log_out: false,
-            }),
-        ),
-        (
-            "login_after_online",
-            1,
-            Request::Login(LoginRequest {
-                sdk_app_id: 1,
-                user_id: "a".into(),
-                user_sig: "s".into(),
-                platform: "Linux".into(),
-                instance: "i".into(),
-                session: Some(SessionId(5)),
-                list_generation: 0,
-                known: vec![known("bob", 9, true), known("carol", 8, false)],
-                client: String::new(),
-                only_to_log_out: false,
-            }),
-        ),
+        ("login", 1, Request::Login(login)),
+        ("late_logout", 1, Request::Login(late_logout)),
+        ("first_login", 1, Request::Login(first_login)),
+        ("login_after_online", 1, Request::Login(login_after_online)),
         ("logout", 2, Request::Logout),
         (
             "renew_user_sig",
@@ -197,6 +172,14 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
         request_id,
         ..Reply::default()
     };
+    let changed = |user_id: &str, status, version, since_ms, reason| UserStatus {
+        user_id: user_id.into(),
+        status,
+        version,
+        since_ms,
+        reason,
+        ..UserStatus::default()
+    };
     vec![
         ("reply_done", ServerMessage::Reply(reply(4))),
         (
@@ -256,24 +239,7 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
         ),
         (
             "push_two",
-            ServerMessage::Push(vec![
-                UserStatus {
-                    user_id: "bob".into(),
-                    status: 2,
-                    version: 5,
-                    since_ms: 1,
-                    reason: 4,
-                    ..UserStatus::default()
-                },
-                UserStatus {
-                    user_id: "carol".into(),
-                    status: 3,
-                    version: 6,
-                    since_ms: 2,
-                    reason: 2,
-                    ..UserStatus::default()
-                },
-            ]),
+            ServerMessage::Push(vec![changed("bob", 2, 5, 1, 4), changed("carol", 3, 6, 2, 2)]),
         ),
         (
             "subscriptions_changed",

@@ -30,11 +30,10 @@ const DRAIN_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// Serves until SIGTERM or SIGINT.
 pub fn run(options: RunOptions) -> Result<(), Failure> {
     let mut config = load(&options)?;
-    let admin_address = config.admin_address();
     if !options.insecure {
         refuse_beyond_loopback(&config.node.listen)?;
         if !config.admin_tls {
-            refuse_beyond_loopback(admin_address.as_slice())?;
+            refuse_beyond_loopback(config.admin_address().as_slice())?;
         }
     }
     refuse_the_examples_key(&config)?;
@@ -47,54 +46,19 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
         .map_err(|error| Failure::Runtime(format!("cannot receive signals: {error}")))?;
     let webhooks = Webhooks::start(config.webhooks.clone())
         .map_err(|error| Failure::Runtime(format!("cannot start the webhooks' thread: {error}")))?;
-    for (app, _) in config.webhooks.iter().filter(|(_, target)| target.is_exposed()) {
-        tracing::warn!(%app, "the webhook is not https: what users do can be read on the way");
-    }
     config.node.backend = Some(BackendHandle(webhooks.hook()));
-    if config.data_dir.is_none() && options.source != Source::Dev {
-        tracing::warn!(
-            "no data_dir: accounts, friends and subscriptions are forgotten when the server stops"
-        );
-    }
+    warn_of_risks(&options, &config);
     let Started { node, store, apps } = start(&config)?;
 
-    let plain = node.addresses().iter().map(|address| format!("tim://{address}"));
-    let encrypted = node
-        .tls_addresses()
-        .iter()
-        .map(|address| format!("tims://{address}"));
-    let gateways: Vec<String> = plain.chain(encrypted).collect();
+    let gateways = gateways_of(&node);
     let live = Arc::new(Live::new(config.node.clone(), &apps, &config.administrators));
-    let tls = config
-        .node
-        .tls
-        .as_ref()
-        .filter(|_| config.admin_tls)
-        .map(ServerTls::config);
     let operations = Arc::new(Operations {
         from: config.metrics_from,
         webhooks: webhooks.counters(),
         store: store.as_ref().map(Store::statistics),
         draining: AtomicBool::new(false),
     });
-    let http = admin_address
-        .map(|address| {
-            let admin = node.admin().to_async();
-            let service = Service::new(
-                admin,
-                Arc::clone(&live),
-                &config.node,
-                gateways.clone(),
-                config.rest_rate,
-                config.trusted_proxies.clone(),
-                Arc::clone(&operations),
-            );
-            HttpServer::start(address, tls.clone(), Arc::new(service)).map_err(|error| {
-                Failure::Runtime(format!("cannot serve administrators on {address}: {error}"))
-            })
-        })
-        .transpose();
-    let http = match http {
+    let http = match administration(&config, &node, &live, &gateways, &operations) {
         Ok(http) => http,
         Err(failure) => {
             // In order: nothing is amiss with the store, and clients may have come already.
@@ -105,54 +69,12 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
         }
     };
 
-    for address in &gateways {
-        say(&format!("listening on {address}"));
-        tracing::info!(address, "listening");
-    }
-    if let Some(http) = &http {
-        let url = http.url();
-        say(&format!("administration at {url}"));
-        tracing::info!(url, "administration");
-    }
-    if let (Source::Dev, [app]) = (&options.source, config.apps.as_slice()) {
-        let now_s = i64::try_from(now_ms() / 1000).unwrap_or(i64::MAX);
-        let program = std::env::args_os()
-            .next()
-            .unwrap_or_else(|| "tim-presence-server".into());
-        say(&dev::greeting(
-            &program.to_string_lossy(),
-            app,
-            http.as_ref().map(HttpServer::url),
-            now_s,
-        ));
-    }
-    for app in config
-        .apps
-        .iter()
-        .filter(|app| app.secret_key.len() < config::SECRET_KEY_BYTES_GOOD)
-    {
-        tracing::warn!(app = %app.id, "the secret key is short; take at least {} characters", config::SECRET_KEY_BYTES_GOOD);
-    }
-
+    announce(&options, &config, &gateways, http.as_ref());
     notify("READY=1");
-    loop {
-        match events.recv() {
-            Ok(Event::Signal(SIGHUP)) => {
-                hang_up(&options, &mut config, &node, &live, &webhooks);
-                if let Some(store) = &store {
-                    for app in &config.apps {
-                        if let Some(in_effect) = live.app(app.id) {
-                            store.keep_settings(app.id, &app.settings, &in_effect.settings);
-                        }
-                    }
-                }
-            }
-            Ok(Event::Signal(signal)) => {
-                tracing::info!(signal, "stopping");
-                break;
-            }
-            // Nothing drains yet, and the thread that receives signals does not end.
-            Ok(Event::Drained) | Err(_) => break,
+    while is_to_reload(&events) {
+        hang_up(&options, &mut config, &node, &live, &webhooks);
+        if let Some(store) = &store {
+            keep_settings(store, &config, &live);
         }
     }
     notify("STOPPING=1");
@@ -179,6 +101,113 @@ pub fn run(options: RunOptions) -> Result<(), Failure> {
     closed?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What whoever runs it should know of its configuration.
+fn warn_of_risks(options: &RunOptions, config: &Config) {
+    for (app, _) in config.webhooks.iter().filter(|(_, target)| target.is_exposed()) {
+        tracing::warn!(%app, "the webhook is not https: what users do can be read on the way");
+    }
+    if config.data_dir.is_none() && options.source != Source::Dev {
+        tracing::warn!(
+            "no data_dir: accounts, friends and subscriptions are forgotten when the server stops"
+        );
+    }
+}
+
+/// Where clients find the node.
+fn gateways_of(node: &Node) -> Vec<String> {
+    let plain = node.addresses().iter().map(|address| format!("tim://{address}"));
+    let encrypted = node
+        .tls_addresses()
+        .iter()
+        .map(|address| format!("tims://{address}"));
+    plain.chain(encrypted).collect()
+}
+
+/// The server that administrators and backends talk to, if there is to be one.
+fn administration(
+    config: &Config,
+    node: &Node,
+    live: &Arc<Live>,
+    gateways: &[String],
+    operations: &Arc<Operations>,
+) -> Result<Option<HttpServer>, Failure> {
+    let Some(address) = config.admin_address() else {
+        return Ok(None);
+    };
+    let tls = config
+        .node
+        .tls
+        .as_ref()
+        .filter(|_| config.admin_tls)
+        .map(ServerTls::config);
+    let service = Service::new(
+        node.admin().to_async(),
+        Arc::clone(live),
+        &config.node,
+        gateways.to_vec(),
+        config.rest_rate,
+        config.trusted_proxies.clone(),
+        Arc::clone(operations),
+    );
+    HttpServer::start(address, tls, Arc::new(service))
+        .map(Some)
+        .map_err(|error| Failure::Runtime(format!("cannot serve administrators on {address}: {error}")))
+}
+
+/// Says where it listens, to whoever started it and to the log.
+fn announce(options: &RunOptions, config: &Config, gateways: &[String], http: Option<&HttpServer>) {
+    for address in gateways {
+        say(&format!("listening on {address}"));
+        tracing::info!(address, "listening");
+    }
+    if let Some(http) = http {
+        let url = http.url();
+        say(&format!("administration at {url}"));
+        tracing::info!(url, "administration");
+    }
+    if let (Source::Dev, [app]) = (&options.source, config.apps.as_slice()) {
+        let now_s = i64::try_from(now_ms() / 1000).unwrap_or(i64::MAX);
+        let program = std::env::args_os()
+            .next()
+            .unwrap_or_else(|| "tim-presence-server".into());
+        say(&dev::greeting(
+            &program.to_string_lossy(),
+            app,
+            http.map(HttpServer::url),
+            now_s,
+        ));
+    }
+    for app in config
+        .apps
+        .iter()
+        .filter(|app| app.secret_key.len() < config::SECRET_KEY_BYTES_GOOD)
+    {
+        tracing::warn!(app = %app.id, "the secret key is short; take at least {} characters", config::SECRET_KEY_BYTES_GOOD);
+    }
+}
+
+/// Waits for a signal. False: to stop.
+fn is_to_reload(events: &Receiver<Event>) -> bool {
+    match events.recv() {
+        Ok(Event::Signal(SIGHUP)) => true,
+        Ok(Event::Signal(signal)) => {
+            tracing::info!(signal, "stopping");
+            false
+        }
+        // Nothing drains yet, and the thread that receives signals does not end.
+        Ok(Event::Drained) | Err(_) => false,
+    }
+}
+
+/// The store keeps what the file says of each app now, and what is in effect.
+fn keep_settings(store: &Store, config: &Config, live: &Live) {
+    for app in &config.apps {
+        if let Some(in_effect) = live.app(app.id) {
+            store.keep_settings(app.id, &app.settings, &in_effect.settings);
+        }
+    }
 }
 
 /// Whether or not the node ended in time, what it has handed over is committed.

@@ -1,85 +1,21 @@
 //! What must hold, whatever happens: the invariants of the rules, checked on what applications see. It knows nothing of
 //! the network and the server's insides.
 
+mod calm;
+mod invariant;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use presence::status::Status;
 use presence_client::{ConnectionState, Outcome};
 use presence_protocol::errors::code;
 use presence_protocol::message::UserStatus;
 
+pub use self::calm::Answers;
+pub use self::invariant::{Invariant, Violation};
 use crate::scenario::{
     ACTIVE_USERS, Call, DeviceIndex, LONG_S, OBSERVER, RESTART_GRACE, Scenario, UserIndex,
 };
-
-/// What can be violated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Invariant {
-    /// I1: who has no device any more is not ONLINE, within the bound of R2.6.
-    NoGhost,
-    /// I2: who has a connected device is ONLINE.
-    NoFalseOffline,
-    /// I3, R6.5: nobody is told a version of a user twice, or an older one.
-    VersionsRise,
-    /// I5, R3.3: no custom status but with ONLINE.
-    CustomOnlyOnline,
-    /// I6, R5.2, R5.4: a list is bounded, has nobody twice and not its owner, and is the same for all its devices.
-    Lists,
-    /// I7, R6.6: what a device was last told of a user is what a query answers.
-    FinalState,
-    /// I10, R6.1: the same of the own status, on every device of the user.
-    OwnStatus,
-    /// R5.8: a list that was cleared while its user was away is restored.
-    Restored,
-    /// R2.9: who returns after an orderly restart was never away.
-    RestartUnseen,
-    /// Contract: a call that was accepted has one result, in time and in order.
-    OneResult,
-    /// R6.4: a call's result comes before the notification of its change.
-    ResultFirst,
-    /// R6.8, R8.8: nobody is told of users while disconnected or logged out.
-    Silence,
-    /// Nothing panics or refuses without a reason.
-    Soundness,
-}
-
-impl fmt::Display for Invariant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Invariant::NoGhost => "I1 no ghost",
-            Invariant::NoFalseOffline => "I2 no false offline",
-            Invariant::VersionsRise => "I3 versions rise",
-            Invariant::CustomOnlyOnline => "I5 custom status only while ONLINE",
-            Invariant::Lists => "I6 lists",
-            Invariant::FinalState => "I7 final state",
-            Invariant::OwnStatus => "I10 own status",
-            Invariant::Restored => "R5.8 restored",
-            Invariant::RestartUnseen => "R2.9 restart unseen",
-            Invariant::OneResult => "one result a call",
-            Invariant::ResultFirst => "R6.4 result first",
-            Invariant::Silence => "R6.8 silence",
-            Invariant::Soundness => "soundness",
-        })
-    }
-}
-
-/// A violation, and when it was seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// Of what.
-    pub invariant: Invariant,
-    /// Milliseconds since the simulation began.
-    pub at_ms: u64,
-    /// Who and how.
-    pub what: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {} ms: {}", self.invariant, self.at_ms, self.what)
-    }
-}
 
 /// Numbers the calls of a simulation.
 pub type CallId = usize;
@@ -115,17 +51,6 @@ struct View {
     is_held: bool,
     /// Its UserSig may expire before the simulation ends.
     is_brief: bool,
-}
-
-/// The answers of one device to the questions of a calm moment.
-#[derive(Debug, Default)]
-pub struct Answers {
-    /// As whom it is logged in.
-    pub user: UserIndex,
-    /// Its subscriptions.
-    pub list: Option<Outcome>,
-    /// Everybody's status.
-    pub query: Option<Outcome>,
 }
 
 /// See the module.
@@ -564,120 +489,6 @@ impl Checker {
             self.violated(Invariant::OneResult, at_ms, what);
         }
     }
-
-    /// Everything is mended and has settled: all devices that are logged in have answered.
-    pub fn check_calm(&mut self, answers: &BTreeMap<DeviceIndex, Answers>, at_ms: u64) {
-        let mut truth: BTreeMap<String, UserStatus> = BTreeMap::new();
-        let mut lists: BTreeMap<UserIndex, (DeviceIndex, Vec<String>)> = BTreeMap::new();
-        for (device, answer) in answers {
-            let (Some(query), Some(list)) = (answered(&answer.query), answered(&answer.list)) else {
-                let what = format!(
-                    "d{device}: no answer in calm: {:?} {:?}",
-                    answer.query.as_ref().map(|outcome| outcome.code),
-                    answer.list.as_ref().map(|outcome| outcome.code)
-                );
-                self.violated(Invariant::OneResult, at_ms, what);
-                continue;
-            };
-            let list: Vec<String> = list.iter().map(|status| status.user_id.clone()).collect();
-            self.check_list(*device, answer.user, &list, at_ms);
-            let (first, same) = lists
-                .entry(answer.user)
-                .or_insert_with(|| (*device, list.clone()));
-            if *same != list {
-                let what = format!("d{first} has the list {same:?}, d{device} has {list:?}");
-                self.violated(Invariant::Lists, at_ms, what);
-            }
-            for status in query {
-                self.check_unchanging(*device, status, at_ms);
-                let known = truth
-                    .entry(status.user_id.clone())
-                    .or_insert_with(|| status.clone());
-                if known != status {
-                    let what = format!("two answers: {known:?} and {status:?}");
-                    self.violated(Invariant::FinalState, at_ms, what);
-                }
-            }
-            self.check_told(*device, answer.user, &list, query, at_ms);
-        }
-        for (user, id) in self.users.clone().iter().enumerate() {
-            let Some(status) = truth.get(id) else { continue };
-            self.check_custom(OBSERVER, status, at_ms);
-            let is_online = status.status == Status::Online.number();
-            let here: Vec<DeviceIndex> = answers
-                .iter()
-                .filter(|(_, answer)| answer.user == user)
-                .map(|(device, _)| *device)
-                .collect();
-            if is_online && here.is_empty() {
-                let what = format!("{id} is ONLINE and has no device: {status:?}");
-                self.violated(Invariant::NoGhost, at_ms, what);
-            }
-            if !is_online && !here.is_empty() {
-                let what = format!("{id} is not ONLINE, and logged in on {here:?}: {status:?}");
-                self.violated(Invariant::NoFalseOffline, at_ms, what);
-            }
-        }
-        self.settled = truth;
-    }
-
-    fn check_list(&mut self, device: DeviceIndex, user: UserIndex, list: &[String], at_ms: u64) {
-        let distinct: BTreeSet<&String> = list.iter().collect();
-        let is_bad = list.len() > self.subscriptions_max
-            || distinct.len() != list.len()
-            || list.contains(&self.users[user]);
-        if is_bad {
-            let what = format!("d{device}: the list of {} is {list:?}", self.users[user]);
-            self.violated(Invariant::Lists, at_ms, what);
-        }
-        if device == OBSERVER && self.observer_subscribed && list.len() + 1 < ACTIVE_USERS {
-            let what = format!("d{device} subscribed to everybody, and its list is {list:?}");
-            self.violated(Invariant::Restored, at_ms, what);
-        }
-    }
-
-    fn check_told(
-        &mut self,
-        device: DeviceIndex,
-        user: UserIndex,
-        list: &[String],
-        query: &[UserStatus],
-        at_ms: u64,
-    ) {
-        for truth in query {
-            let is_own = self.users[user] == truth.user_id;
-            let is_friend = self
-                .friends
-                .get(&user)
-                .is_some_and(|friends| friends.iter().any(|friend| self.users[*friend] == truth.user_id));
-            // Whom there is no account of, there is nothing to tell of.
-            if truth.code != code::OK || !(is_own || is_friend || list.contains(&truth.user_id)) {
-                continue;
-            }
-            let told = self.views[device].told.get(&truth.user_id);
-            let same = told.is_some_and(|told| {
-                // A crash of a server with a store raises versions and nothing else, which nobody is told (R6.6).
-                let raised = self.has_store && told.version < truth.version;
-                (told.version == truth.version || raised)
-                    && (told.status, &told.custom_status) == (truth.status, &truth.custom_status)
-            });
-            if same {
-                continue;
-            }
-            let invariant = if is_own {
-                Invariant::OwnStatus
-            } else {
-                Invariant::FinalState
-            };
-            let told = told.map_or("nothing".to_owned(), brief);
-            let what = format!(
-                "d{device} was last told of {}: {told}; a query answers {}",
-                truth.user_id,
-                brief(truth)
-            );
-            self.violated(invariant, at_ms, what);
-        }
-    }
 }
 
 impl View {
@@ -708,13 +519,6 @@ fn friends_told(scenario: &Scenario) -> BTreeMap<UserIndex, Vec<UserIndex>> {
     } else {
         BTreeMap::new()
     }
-}
-
-fn answered(outcome: &Option<Outcome>) -> Option<&[UserStatus]> {
-    outcome
-        .as_ref()
-        .filter(|outcome| outcome.code == code::OK)
-        .map(|outcome| outcome.users.as_slice())
 }
 
 /// A status in a few words.

@@ -9,11 +9,9 @@ use std::time::Duration;
 use presence_node::{Node, NodeConfig};
 use presence_protocol::frame::PREFACE;
 use presence_transport::testing::Authority;
-use support::{Kind, TestNode, app, encrypted, settings, within};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use support::socket::{PATIENCE, dial, expect_echo, node_with_certificate, rest};
+use support::{Kind, TestNode, app, encrypted, settings};
+use tokio::io::AsyncWriteExt;
 
 /// A ClientHello of TLS 1.2: no extension says that newer versions are known. Its cipher suites are those of 1.2.
 const HELLO_OF_TLS_1_2: &[u8] = b"\x16\x03\x01\x00\x39\x01\x00\x00\x35\x03\x03\
@@ -22,14 +20,10 @@ const HELLO_OF_TLS_1_2: &[u8] = b"\x16\x03\x01\x00\x39\x01\x00\x00\x35\x03\x03\
 const ALERT_VERSION: &[u8] = &[21, 3, 3, 0, 2, 2, 70];
 
 async fn answer_to(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
-    let mut stream = TcpStream::connect(address).await.expect("it listens");
+    let mut stream = dial(address).await;
     // It may be closed before all is written.
     let _ = stream.write_all(bytes).await;
-    let mut answer = Vec::new();
-    let read = within("the end", PATIENCE, stream.read_to_end(&mut answer)).await;
-    // A socket closed with unread bytes is reset; what came before counts.
-    drop(read);
-    answer
+    rest(&mut stream).await
 }
 
 #[tokio::test]
@@ -68,15 +62,13 @@ async fn a_handshake_that_stands_still_ends_with_the_login_deadline_and_others_l
     let node = TestNode::over_tls(config, 2, app(settings()));
     let mut stuck = Vec::new();
     for bytes in [&b""[..], b"\x16", &HELLO_OF_TLS_1_2[..20]] {
-        let mut stream = TcpStream::connect(node.address()).await.expect("it listens");
+        let mut stream = dial(node.address()).await;
         stream.write_all(bytes).await.expect("it is open");
         stuck.push(stream);
     }
     node.login("alice").await;
     for stream in &mut stuck {
-        let mut rest = Vec::new();
-        // FIN or RST, as the bytes that were not read have it.
-        drop(within("the deadline", PATIENCE, stream.read_to_end(&mut rest)).await);
+        rest(stream).await;
     }
     node.stop().await;
 }
@@ -85,30 +77,19 @@ async fn a_handshake_that_stands_still_ends_with_the_login_deadline_and_others_l
 async fn a_certificate_is_replaced_for_new_connections_and_old_ones_go_on() {
     let (old, new) = (Authority::new(), Authority::new());
     let tls = old.issue(&["127.0.0.1"]).server();
-    let config = NodeConfig {
-        listen_tls: vec![([127, 0, 0, 1], 0).into()],
-        tls: Some(tls.clone()),
-        ..NodeConfig::default()
-    };
-    let node = Node::start(config, vec![app(settings())]).expect("loopback can be listened on");
-    let dial = || TcpStream::connect(node.tls_addresses()[0]);
-    let mut before = encrypted(dial().await.expect("it listens"), &old.client()).await;
+    let node = node_with_certificate(&tls);
+    let dial = || dial(node.tls_addresses()[0]);
+    let mut before = encrypted(dial().await, &old.client()).await;
     before.write_all(PREFACE).await.expect("it is open");
 
     let issued = new.issue(&["127.0.0.1"]);
     assert!(tls.replace_with(&issued.server()));
     assert!(!tls.replace_with(&issued.server()), "the same again");
-    let mut after = encrypted(dial().await.expect("it listens"), &new.client()).await;
+    let mut after = encrypted(dial().await, &new.client()).await;
 
     after.write_all(PREFACE).await.expect("it is open");
     for stream in [&mut before, &mut after] {
-        // A heartbeat, which is echoed.
-        stream.write_all(&[0]).await.expect("it is open");
-        let mut echo = [1];
-        within("the echo", PATIENCE, stream.read_exact(&mut echo))
-            .await
-            .expect("it is open");
-        assert_eq!(echo, [0]);
+        expect_echo(stream).await;
     }
     node.stop(PATIENCE).expect("it stops");
 }

@@ -11,23 +11,17 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use presence_node::NodeConfig;
 use presence_protocol::frame::{self as presence_frame, Next, PREFACE};
 use presence_protocol::message::{Request, ServerMessage, decode_server, encode_request};
+use support::socket::{PATIENCE, dial, expect, expect_echo, node_with_certificate, rest};
 use support::{Kind, TestNode, app, encrypted, in_websocket, settings, within};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_websockets::{ClientBuilder, Config, Message, WebSocketStream};
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const REQUEST: &str = "GET /any?path HTTP/1.1\r\nHost: a\r\nUpgrade: WebSocket\r\nConnection: upgrade\r\n\
     Origin: https://elsewhere.example\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 /// A heartbeat of the server, in a frame of its own.
 const HEARTBEAT: &[u8] = b"\x82\x01\x00";
-
-async fn dial(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).await.expect("it listens");
-    stream.set_nodelay(true).expect("a TCP socket");
-    stream
-}
 
 /// A connection whose upgrade was agreed to.
 async fn upgraded(address: SocketAddr) -> TcpStream {
@@ -57,22 +51,6 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
             .map(|(byte, key)| byte ^ key),
     );
     frame
-}
-
-async fn expect(stream: &mut TcpStream, expected: &[u8]) {
-    let mut given = vec![0; expected.len()];
-    within("what was expected", PATIENCE, stream.read_exact(&mut given))
-        .await
-        .expect("it is open");
-    assert_eq!(given, expected);
-}
-
-/// Everything up to the end.
-async fn rest(stream: &mut TcpStream) -> Vec<u8> {
-    let mut rest = Vec::new();
-    // A socket closed with unread bytes is reset; what came before counts.
-    drop(within("the end", PATIENCE, stream.read_to_end(&mut rest)).await);
-    rest
 }
 
 #[tokio::test]
@@ -293,22 +271,10 @@ async fn a_flood_of_pings_that_nobody_reads_the_answers_of_is_cut_or_answered_an
 #[tokio::test]
 async fn websocket_goes_over_tls_too() {
     let authority = presence_transport::testing::Authority::new();
-    let config = NodeConfig {
-        listen_tls: vec![([127, 0, 0, 1], 0).into()],
-        tls: Some(authority.issue(&["127.0.0.1"]).server()),
-        loops: 1,
-        ..NodeConfig::default()
-    };
-    let node =
-        presence_node::Node::start(config, vec![app(settings())]).expect("loopback can be listened on");
+    let node = node_with_certificate(&authority.issue(&["127.0.0.1"]).server());
     let stream = encrypted(dial(node.tls_addresses()[0]).await, &authority.client()).await;
     let mut stream = in_websocket(stream).await;
     stream.write_all(PREFACE).await.expect("it is open");
-    stream.write_all(&[0]).await.expect("it is open");
-    let mut echo = [1];
-    within("the echo", PATIENCE, stream.read_exact(&mut echo))
-        .await
-        .expect("it is open");
-    assert_eq!(echo, [0]);
+    expect_echo(&mut stream).await;
     node.stop(PATIENCE).expect("it stops");
 }

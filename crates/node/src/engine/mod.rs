@@ -473,7 +473,8 @@ pub trait Engine: Send {
     /// When [`Engine::advance`] has something to do.
     fn next_deadline(&self) -> Option<Mono>;
 
-    /// Carries out what is due: ends of grace, retention and linger.
+    /// Carries out what is due: ends of grace, retention and linger. If that is much, a part of it, so that others are
+    /// served in between: [`Engine::next_deadline`] is then not after `at`, and a later call goes on.
     fn advance(&mut self, at: Now);
 
     /// The end of a tick: sends on what was gathered for other places. False: some of it found no room, and the loop

@@ -8,13 +8,14 @@ mod deletion;
 mod friends;
 mod keeping;
 mod sessions;
+mod steps;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::task::{Context as TaskContext, Poll};
 
 use presence::ids::{AppId, UserId, UserKey};
 use presence::settings::AppSettings;
-use presence::status::{Presence, Status, Version};
+use presence::status::{Presence, Version};
 use presence::subscriptions::{ListChange, SubscriptionList};
 use presence::time::{Mono, Now, Wall};
 use presence::user::{Context, Mark, User};
@@ -22,7 +23,7 @@ use presence::user::{Context, Mark, User};
 use self::asking::{Asking, Gather};
 use self::keeping::{Keeping, Parts};
 use super::mesh::Mesh;
-use super::{Answer, Command, Engine, Happening, Output, Sight, Snapshot, StatusCounts, Tag};
+use super::{Answer, Command, Engine, Output, Sight, Snapshot, StatusCounts, Tag};
 use crate::keyed::{Keyed, KeyedSlab};
 use crate::slab::{Id, Slab};
 
@@ -171,6 +172,8 @@ pub struct MemoryEngine {
     /// Other loops that are interested in a user of this shard, one bit each.
     interest: HashMap<UserKey, u64>,
     timers: BTreeSet<(Mono, UserKey)>,
+    /// When a part of what was due was carried out, and more is left (`steps`).
+    behind_at: Option<Mono>,
     gathers: Slab<Gather>,
     outputs: VecDeque<Output>,
     /// Accounts by status.
@@ -201,6 +204,7 @@ impl MemoryEngine {
                 marks: HashMap::new(),
                 interest: HashMap::new(),
                 timers: BTreeSet::new(),
+                behind_at: None,
                 gathers: Slab::new(),
                 outputs: VecDeque::new(),
                 counts: HashMap::new(),
@@ -255,70 +259,6 @@ impl MemoryEngine {
         if let Some(presence) = self.make(key, at) {
             self.tell(key, presence);
         }
-    }
-
-    /// Steps one user. `step` says whether the presence changed; `answer` is given what it returned before anybody
-    /// hears of the change (R6.4). `touched`: what is kept of the user may have changed also where its presence did not.
-    /// False: no such account, or its app is not one of this server's.
-    fn step<R>(
-        &mut self,
-        key: UserKey,
-        at: Now,
-        touched: bool,
-        step: impl FnOnce(&mut Record, Context<'_>) -> (R, bool),
-        answer: impl FnOnce(&mut MemoryEngine, R),
-    ) -> bool {
-        let Some(settings) = self.apps.get(&key.app) else {
-            return false;
-        };
-        let Some(id) = self.records.id_of(&key) else {
-            return false;
-        };
-        let Some(record) = self.records.get_mut(id) else {
-            return false;
-        };
-        let context = Context {
-            now: at,
-            floor: self.floor,
-            settings,
-        };
-        let status_before = record.user.presence().status;
-        let list_before = record.list_state();
-        let (result, changed) = step(record, context);
-        record.platforms = record.user.platforms();
-        // R5.8. Also when nothing changed: a subscribe may have been on its way when its user's last connection went.
-        if record.user.presence().status == Status::Online {
-            record.list.owner_online();
-        } else {
-            record.list.owner_gone(at, settings);
-        }
-        let presence = changed.then(|| record.user.presence().clone());
-        if let Some(keeping) = &mut self.keeping {
-            let user = if changed || touched {
-                Parts::USER
-            } else {
-                Parts::NONE
-            };
-            let is_same = record.list_state() == list_before;
-            let list = if is_same { Parts::NONE } else { Parts::LIST };
-            keeping.mark(record, id.place(), user.and(list), at.mono);
-        }
-        let deadline = record.next_deadline();
-        let before = std::mem::replace(&mut record.deadline, deadline);
-        if deadline != before {
-            self.timers.remove(&(before, key));
-            if deadline != NEVER {
-                self.timers.insert((deadline, key));
-            }
-        }
-        if let Some(presence) = &presence {
-            self.count_status(key.app, Some(status_before), Some(presence.status));
-        }
-        answer(self, result);
-        if let Some(presence) = presence {
-            self.tell(key, presence);
-        }
-        true
     }
 
     /// A change goes to its home, and once to each other loop that is interested.
@@ -384,12 +324,6 @@ impl MemoryEngine {
             Message::Deleted { user } => self.forget_subscriptions_to(user, at),
         }
     }
-
-    fn is_due(&self, at: Now) -> bool {
-        self.timers
-            .first()
-            .is_some_and(|(deadline, _)| *deadline <= at.mono)
-    }
 }
 
 impl Engine for MemoryEngine {
@@ -398,10 +332,7 @@ impl Engine for MemoryEngine {
     }
 
     fn submit(&mut self, at: Now, tag: Option<Tag>, command: Command) {
-        // A step must not find a grace that is over (presence::user::User).
-        if self.is_due(at) {
-            self.advance(at);
-        }
+        self.advance_to(at);
         match command {
             Command::LogIn { user, login } => self.log_in(user, login, at, tag),
             Command::Leave {
@@ -525,9 +456,7 @@ impl Engine for MemoryEngine {
                 return Poll::Ready(output);
             }
             if let Some(message) = self.received.pop_front() {
-                if self.is_due(at) {
-                    self.advance(at);
-                }
+                self.advance_to(at);
                 self.receive(message, at);
                 continue;
             }
@@ -545,35 +474,7 @@ impl Engine for MemoryEngine {
     }
 
     fn advance(&mut self, at: Now) {
-        while let Some((deadline, key)) = self.timers.first().copied() {
-            if deadline > at.mono {
-                break;
-            }
-            let mut lost = Vec::new();
-            let found = self.step(
-                key,
-                at,
-                true,
-                |record, context| {
-                    lost.extend(record.user.graces_over(at.mono));
-                    // The linger's end is told to nobody: its owner has no device here (R5.8).
-                    if !record.list.advance(at).is_empty() {
-                        record.list.lift(context.floor.0);
-                    }
-                    ((), record.user.advance(context))
-                },
-                |_, ()| {},
-            );
-            debug_assert!(found, "a record's timer goes with it");
-            for (platform, loss) in lost {
-                self.happened(key, platform, None, Happening::Lost(loss));
-            }
-            if self.timers.first() == Some(&(deadline, key)) {
-                // A machine that calls something due and then does nothing must not hold up the loop for ever.
-                debug_assert!(false, "what is due was carried out");
-                self.timers.remove(&(deadline, key));
-            }
-        }
+        self.advance_part(at);
         self.collect(at);
     }
 

@@ -177,6 +177,7 @@ impl MemoryEngine {
 
     /// Ends all sessions of a user (R8.7).
     pub(super) fn kick(&mut self, key: UserKey, at: Now, tag: Option<Tag>) {
+        self.advance_user(key, at);
         let live: Vec<(Platform, Option<ConnectionId>)> = self
             .records
             .of(&key)

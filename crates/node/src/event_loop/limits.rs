@@ -13,7 +13,8 @@ use crate::NodeConfig;
 /// The time in which the connections that an address opens are counted.
 const ACCEPT_WINDOW_MS: u64 = 1_000;
 /// Addresses without a connection are remembered for [`ACCEPT_WINDOW_MS`]; beyond so many more than there are others,
-/// the table is looked through.
+/// the table is looked through, once in that time at most: whoever comes from ever new addresses does not have it done
+/// for each of them, while others wait for the lock.
 const IDLE_ADDRESSES_MAX: usize = 1_024;
 
 /// Why a connection is refused.
@@ -52,6 +53,26 @@ impl Origin {
     }
 }
 
+/// The addresses of those who are here, and of those who were a moment ago.
+#[derive(Default)]
+struct Addresses {
+    by_origin: HashMap<Origin, OfAddress>,
+    /// When it may be looked through again.
+    look_from: Mono,
+}
+
+impl Addresses {
+    /// Forgets who has no connection and opened none lately, where there are many more than the `open` connections.
+    fn forget_idle(&mut self, open: usize, now: Mono) {
+        if self.by_origin.len() <= open.saturating_add(IDLE_ADDRESSES_MAX) || now < self.look_from {
+            return;
+        }
+        self.look_from = Mono(now.0.saturating_add(ACCEPT_WINDOW_MS));
+        self.by_origin
+            .retain(|_, of| of.open > 0 || is_within(of.since, now));
+    }
+}
+
 #[derive(Default)]
 struct OfAddress {
     open: u32,
@@ -66,7 +87,7 @@ pub(crate) struct Limits {
     connections_max: usize,
     per_address_max: usize,
     accepts_max: usize,
-    addresses: Mutex<HashMap<Origin, OfAddress>>,
+    addresses: Mutex<Addresses>,
 }
 
 impl Limits {
@@ -95,15 +116,8 @@ impl Limits {
 
     fn open_of_address(&self, origin: Origin, now: Mono) -> Result<(), Refused> {
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        if addresses.len()
-            > self
-                .open
-                .load(Ordering::Relaxed)
-                .saturating_add(IDLE_ADDRESSES_MAX)
-        {
-            addresses.retain(|_, of| of.open > 0 || is_within(of.since, now));
-        }
-        let of = addresses.entry(origin).or_insert_with(|| OfAddress {
+        addresses.forget_idle(self.open.load(Ordering::Relaxed), now);
+        let of = addresses.by_origin.entry(origin).or_insert_with(|| OfAddress {
             since: now,
             ..OfAddress::default()
         });
@@ -125,7 +139,7 @@ impl Limits {
     pub(crate) fn close_one(&self, peer: IpAddr) {
         self.open.fetch_sub(1, Ordering::Relaxed);
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(of) = addresses.get_mut(&Origin::of(peer)) {
+        if let Some(of) = addresses.by_origin.get_mut(&Origin::of(peer)) {
             of.open = of.open.saturating_sub(1);
         }
     }
@@ -205,6 +219,34 @@ mod tests {
             assert_eq!(limits.open_one(peer, Mono(u64::from(number))), Ok(()));
             limits.close_one(peer);
         }
-        assert!(limits.addresses.lock().expect("no panic").len() <= 2 * IDLE_ADDRESSES_MAX + 10);
+        let addresses = limits.addresses.lock().expect("no panic");
+        assert!(addresses.by_origin.len() <= 2 * IDLE_ADDRESSES_MAX + 10);
+    }
+
+    #[test]
+    fn the_table_is_not_looked_through_for_each_of_many_new_addresses() {
+        let mut addresses = Addresses::default();
+        let count = u64::try_from(IDLE_ADDRESSES_MAX).expect("a small number") + 1;
+        let add = |addresses: &mut Addresses, since| {
+            let first = addresses.by_origin.len() as u64;
+            for number in first..first + count {
+                let idle = OfAddress {
+                    since: Mono(since),
+                    ..OfAddress::default()
+                };
+                addresses.by_origin.insert(Origin(number), idle);
+            }
+        };
+        add(&mut addresses, 0);
+        addresses.forget_idle(0, Mono(1_500));
+        assert!(addresses.by_origin.is_empty(), "all were here long ago");
+        add(&mut addresses, 0);
+        addresses.forget_idle(0, Mono(2_499));
+        assert!(
+            !addresses.by_origin.is_empty(),
+            "it was looked through within this second"
+        );
+        addresses.forget_idle(0, Mono(2_500));
+        assert!(addresses.by_origin.is_empty());
     }
 }

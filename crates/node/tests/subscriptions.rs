@@ -475,12 +475,12 @@ async fn friends_are_told_while_the_switch_is_on_r7_4(kind: Kind) {
         )
         .await;
     node.admin
-        .set_friends(user("alice"), vec![user_id("carol")])
+        .set_friends(user("alice"), vec![user_id("carol"), user_id("dave")])
         .await;
     assert_eq!(
-        alice.push_of("carol").await.status,
+        alice.push_of("dave").await.status,
         UNLOGINED,
-        "told anew, which a client drops"
+        "the new friend alone: of the others she knows"
     );
     bob.set("three").await;
     let _carol = node.login("carol").await;

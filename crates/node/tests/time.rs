@@ -5,20 +5,14 @@ mod support;
 use std::time::Duration;
 
 use presence::settings::AppSettings;
-use presence::status::Reason;
 use presence_node::NodeConfig;
 use presence_protocol::frame::{HEARTBEAT, PREFACE};
-use presence_protocol::message::{LoginRequest, Request, ServerMessage, UserStatus};
-use support::{Event, OFFLINE, ONLINE, TestNode, UNLOGINED, app, app_id, names, owned, resume, settings};
+use presence_protocol::message::{LoginRequest, Request, ServerMessage};
+use support::{Event, OFFLINE, ONLINE, TestNode, app, app_id, names, owned, resume, seconds, settings};
 use tokio::time::{Instant, advance, sleep};
 
 fn node(settings: AppSettings) -> TestNode {
     TestNode::in_memory(NodeConfig::default(), app(settings))
-}
-
-/// Virtual: the runtime jumps there as soon as nothing else is to be done.
-async fn seconds(count: u64) {
-    sleep(Duration::from_secs(count)).await;
 }
 
 /// Runs `future`, and says how many virtual milliseconds it took.
@@ -346,120 +340,6 @@ async fn after_a_logout_the_list_is_cleared_by_the_linger_too_and_a_touched_list
         })
         .await;
     assert!(!login.subscriptions.restorable, "the user cleared it");
-    node.stop().await;
-}
-
-/// As after a crash, or a restart without a store: of those whom the client was told of, the server knows nobody.
-#[tokio::test(start_paused = true)]
-async fn who_does_not_come_back_after_a_restart_is_offline_to_whoever_was_told_of_it_r2_9() {
-    let node = node(AppSettings {
-        auto_register_on_mention: false,
-        ..settings()
-    });
-    let (probe, login, own) = node.login_with(node.login_request("alice")).await;
-    drop(probe);
-    let told = |user_id: &str, status| UserStatus {
-        user_id: user_id.to_owned(),
-        version: 7,
-        status,
-        ..own.clone()
-    };
-    let known = [
-        told("bob", ONLINE),
-        told("carol", ONLINE),
-        told("dave", ONLINE),
-        told("heidi", OFFLINE),
-        told("frank", UNLOGINED),
-        told("grace", ONLINE),
-    ];
-    let known: Vec<_> = known.iter().collect();
-    let (mut alice, login, _) = node
-        .login_with(resume(node.login_request("alice"), &login, &known))
-        .await;
-    let restore = Request::RestoreSubscriptions {
-        list_generation: login.subscriptions.generation,
-        user_ids: owned(&["bob", "carol", "dave", "heidi", "frank", "grace"]),
-    };
-    assert_eq!(alice.call(restore).await.code, 0);
-    alice.list_change().await;
-    seconds(20).await;
-    let bob = node.login("bob").await;
-    assert_eq!(alice.push_of("bob").await.status, ONLINE);
-    // R8.8: grace logged out when there was no server, and says so now.
-    let late = LoginRequest {
-        only_to_log_out: true,
-        ..resume(node.login_request("grace"), &login, &[])
-    };
-    assert_eq!(node.try_login(late).await.1.code, 0);
-    let grace = alice.push_of("grace").await;
-    assert_eq!(grace.status, UNLOGINED);
-    seconds(20).await;
-    alice.hears_nothing().await;
-    // restart_grace is 45 s; whom nobody waits for any more is told within 5 s.
-    seconds(6).await;
-    let gone = [alice.push().await, alice.push().await];
-    assert_eq!(names(&gone), ["carol", "dave"]);
-    for user in &gone {
-        assert_eq!((user.status, user.reason), (OFFLINE, Reason::Server as i32));
-    }
-    alice.hears_nothing().await;
-
-    // Who returns later is told what it does not know: of carol by the restart alone, of dave nothing new, and of erin
-    // nothing at all, whom it does not watch.
-    drop(alice);
-    let mut stale = gone[0].clone();
-    stale.version = 7;
-    stale.status = ONLINE;
-    let mut stranger = stale.clone();
-    stranger.user_id = "erin".to_owned();
-    let known = [&stale, &gone[1], &stranger, &grace];
-    let (mut alice, _, _) = node
-        .login_with(resume(node.login_request("alice"), &login, &known))
-        .await;
-    assert_eq!(
-        alice.push().await.user_id,
-        "bob",
-        "it is there, and was not named"
-    );
-    let again = alice.push_of("carol").await;
-    assert_eq!((again.status, again.version), (OFFLINE, gone[0].version));
-    alice.hears_nothing().await;
-
-    // A version that says nothing of whoever comes after all (R6.5).
-    let _carol = node.login("carol").await;
-    let back = alice.push_of("carol").await;
-    assert_eq!(back.status, ONLINE);
-    assert!(back.version > again.version);
-    drop(bob);
-    node.stop().await;
-}
-
-/// R2.9 with friends, whom nobody restores: what counts is what the client was told.
-#[tokio::test(start_paused = true)]
-async fn a_friend_who_does_not_come_back_is_offline_to_whoever_was_told_of_it_r2_9() {
-    let node = node(AppSettings {
-        auto_register_on_mention: false,
-        friend_status_notify: true,
-        ..settings()
-    });
-    let friends = ["bob", "carol"].map(support::user_id).to_vec();
-    assert!(node.admin.set_friends(support::user("alice"), friends).await);
-    let (mut probe, login, own) = node.login_with(node.login_request("alice")).await;
-    probe.hears_nothing().await;
-    drop(probe);
-    let bob = UserStatus {
-        user_id: "bob".to_owned(),
-        version: 7,
-        ..own.clone()
-    };
-    let (mut alice, _, _) = node
-        .login_with(resume(node.login_request("alice"), &login, &[&bob]))
-        .await;
-    seconds(44).await;
-    alice.hears_nothing().await;
-    seconds(6).await;
-    assert_eq!(alice.push_of("bob").await.status, OFFLINE);
-    alice.hears_nothing().await;
     node.stop().await;
 }
 

@@ -48,7 +48,7 @@ enum Due {
     Watched(Id),
     /// This local user watches its friends from now on.
     Friends(Id),
-    /// Of those whom this user waits for, some have not come back after a restart.
+    /// Of those whom this user waits for, some have not come back after a restart (R2.9).
     Absent(UserKey, Vec<Id>),
 }
 
@@ -75,6 +75,12 @@ impl CatchUp {
         }
         self.due.extend(due);
         self.per_step = self.due.len().div_ceil(STEPS).max(1);
+    }
+
+    /// Leaves out the friends of those users, who begin anew: however often a switch is thrown, each stands here once.
+    fn without_friends_of(&mut self, is_one: impl Fn(Id) -> bool) {
+        self.due
+            .retain(|due| !matches!(due, Due::Friends(local) if is_one(*local)));
     }
 
     /// What is to be done now.
@@ -105,19 +111,30 @@ impl<T: Transport> Loop<T> {
                 .add(missed.into_iter().map(Due::Watched), self.now.mono);
         }
         if is_new(Reasons::FRIEND) {
+            let of_app = |local| self.hub.locals.get(local).is_some_and(|user| user.key.app == id);
+            self.catch_up.without_friends_of(of_app);
             let of_app = self.hub.locals.iter().filter(|(_, user)| user.key.app == id);
             self.catch_up
                 .add(of_app.map(|(local, _)| Due::Friends(local)), self.now.mono);
         }
+        if is_new(Reasons::SUBSCRIBER) || is_new(Reasons::FRIEND) {
+            let withheld = self.absent.take_withheld(id);
+            self.make_up_for(withheld);
+        }
         self.submit(None, Command::Configure { app: id, settings });
     }
 
-    pub(super) fn catch_up_some(&mut self) {
-        let absent = self.absent.take_due(self.now.mono);
+    /// R2.9: whom these users wait for is not back.
+    fn make_up_for(&mut self, absent: Vec<(UserKey, Vec<Id>)>) {
         if !absent.is_empty() {
             let due = absent.into_iter().map(|(user, ids)| Due::Absent(user, ids));
             self.catch_up.add(due, self.now.mono);
         }
+    }
+
+    pub(super) fn catch_up_some(&mut self) {
+        let absent = self.absent.take_due(self.now.mono);
+        self.make_up_for(absent);
         let step = self.catch_up.take_step(self.now.mono);
         if step.is_empty() {
             return;
@@ -137,7 +154,7 @@ impl<T: Transport> Loop<T> {
                         self.count_deliveries(app, delivered);
                     }
                 }
-                Due::Absent(user, ids) => self.tell_absent(user, &ids),
+                Due::Absent(user, ids) => self.tell_absent(user, ids),
                 Due::Friends(local) => {
                     if let Some(user) = self.hub.locals.get(local).map(|user| user.key) {
                         let pending = Pending::Friends {
@@ -173,5 +190,20 @@ mod tests {
             steps += 1;
         }
         assert_eq!(steps, STEPS);
+    }
+
+    #[test]
+    fn a_switch_that_is_thrown_again_and_again_makes_the_catch_up_no_longer_r7_4() {
+        let mut slab = Slab::new();
+        let locals: Vec<Id> = (0..10).map(|_| slab.insert(())).collect();
+        let (ours, others) = locals.split_at(5);
+        let mut catch_up = CatchUp::default();
+        catch_up.add(others.iter().copied().map(Due::Friends), Mono(0));
+        catch_up.add(std::iter::once(Due::Watched(ours[0])), Mono(0));
+        for _ in 0..3 {
+            catch_up.without_friends_of(|local| ours.contains(&local));
+            catch_up.add(ours.iter().copied().map(Due::Friends), Mono(0));
+        }
+        assert_eq!(catch_up.due.len(), 11);
     }
 }

@@ -12,7 +12,7 @@ use presence::status::Version;
 use presence::time::{Mono, Now, Wall};
 use presence_protocol::frame::{self, Next as Framed, PREFACE};
 use presence_protocol::message::{
-    LoginRequest, Reply, Request, ServerMessage, decode_server, encode_request,
+    KnownUser, LoginRequest, Reply, Request, ServerMessage, decode_server, encode_request,
 };
 use presence_protocol::user_sig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -22,6 +22,7 @@ use super::*;
 use crate::admin::AsyncAdmin;
 use crate::clock::RuntimeClock;
 use crate::config::AppConfig;
+use crate::durable::held::Held;
 use crate::engine::memory::{MemoryEngine, floor_at};
 use crate::engine::{Answer, Command, Output, Tag};
 use crate::transport::{Listener, Resident};
@@ -38,6 +39,8 @@ struct Control {
     congested: bool,
     /// Every command with a tag fails.
     fails: bool,
+    /// What is asked of watched users waits.
+    holds_watches: bool,
     waker: Option<Waker>,
 }
 
@@ -46,6 +49,7 @@ struct Controlled {
     inner: MemoryEngine,
     control: Arc<Mutex<Control>>,
     failed: Vec<Tag>,
+    held: Vec<(Option<Tag>, Command)>,
 }
 
 impl Engine for Controlled {
@@ -54,8 +58,11 @@ impl Engine for Controlled {
     }
 
     fn submit(&mut self, at: Now, tag: Option<Tag>, command: Command) {
-        if self.control.lock().expect("no panic").fails {
+        let control = self.control.lock().expect("no panic");
+        if control.fails {
             self.failed.extend(tag);
+        } else if control.holds_watches && matches!(command, Command::Watch { .. }) {
+            self.held.push((tag, command));
         } else {
             self.inner.submit(at, tag, command);
         }
@@ -66,6 +73,11 @@ impl Engine for Controlled {
         control.waker = Some(cx.waker().clone());
         if control.holds {
             return Poll::Pending;
+        }
+        if !control.holds_watches {
+            for (tag, command) in self.held.drain(..) {
+                self.inner.submit(at, tag, command);
+            }
         }
         if let Some(tag) = self.failed.pop() {
             return Poll::Ready(Output::Answer {
@@ -116,22 +128,32 @@ fn app_id() -> AppId {
     AppId::new(1_400_000_001).expect("not 0")
 }
 
-/// What a loop is made of that is alone and has an engine under `control`.
-fn parts(control: &Arc<Mutex<Control>>) -> Parts<<Resident<DuplexStream> as Transport>::Detached> {
-    let settings = AppSettings {
+fn settings() -> AppSettings {
+    AppSettings {
         auto_register_on_mention: true,
         ..AppSettings::default()
-    };
+    }
+}
+
+/// The engine of a server without a store.
+fn engine() -> MemoryEngine {
+    MemoryEngine::for_loops(1, floor_at(START), &[(app_id(), settings())])
+        .pop()
+        .expect("one loop")
+}
+
+/// What a loop is made of that is alone and has this engine under `control`.
+fn parts(
+    control: &Arc<Mutex<Control>>,
+    inner: MemoryEngine,
+) -> Parts<<Resident<DuplexStream> as Transport>::Detached> {
     let app = AppConfig {
         id: app_id(),
         secret_key: KEY.to_owned(),
-        settings: settings.clone(),
+        settings: settings(),
         accounts: Vec::new(),
         friends: BTreeMap::new(),
     };
-    let inner = MemoryEngine::for_loops(1, floor_at(START), &[(app.id, settings)])
-        .pop()
-        .expect("one loop");
     let config = NodeConfig::default();
     Parts {
         index: 0,
@@ -142,6 +164,7 @@ fn parts(control: &Arc<Mutex<Control>>) -> Parts<<Resident<DuplexStream> as Tran
             inner,
             control: control.clone(),
             failed: Vec::new(),
+            held: Vec::new(),
         }),
         peers: Peers::among(1).pop().expect("one loop"),
         limits: Arc::new(Limits::new(&config)),
@@ -150,7 +173,11 @@ fn parts(control: &Arc<Mutex<Control>>) -> Parts<<Resident<DuplexStream> as Tran
 }
 
 fn login(user: &str) -> Request {
-    Request::Login(LoginRequest {
+    Request::Login(login_request(user))
+}
+
+fn login_request(user: &str) -> LoginRequest {
+    LoginRequest {
         sdk_app_id: app_id().get(),
         user_id: user.to_owned(),
         user_sig: user_sig::sign(app_id(), KEY, user, START.0 / 1000, 86_400),
@@ -161,13 +188,28 @@ fn login(user: &str) -> Request {
         known: Vec::new(),
         client: "test/1".to_owned(),
         only_to_log_out: false,
-    })
+    }
 }
 
 impl World {
     fn new() -> World {
+        World::with(engine())
+    }
+
+    /// The start of a server with a store, whose last start crashed or not.
+    fn with_store(store: &mut Held, crashed: bool) -> World {
+        let store = store.open(floor_at(START), crashed);
+        let clock = RuntimeClock::starting_at(START);
+        let grace = NodeConfig::default().restart_grace;
+        let apps = [(app_id(), settings())];
+        let mut engines =
+            MemoryEngine::restored(1, &apps, &store, grace, &|| clock.now()).expect("what an engine wrote");
+        World::with(engines.pop().expect("one loop"))
+    }
+
+    fn with(engine: MemoryEngine) -> World {
         let control = Arc::new(Mutex::new(Control::default()));
-        let parts = parts(&control);
+        let parts = parts(&control, engine);
         let (connect, incoming) = mpsc::channel(8);
         let (orders, receiver) = mpsc::channel(8);
         let turning = Loop::<Resident<DuplexStream>>::new(parts);
@@ -249,6 +291,22 @@ impl Client {
                 other => panic!("{other:?}"),
             }
         }
+    }
+
+    /// All messages up to the end of the connection.
+    async fn rest(mut self) -> Vec<ServerMessage> {
+        let mut rest = self.received.to_vec();
+        self.stream
+            .read_to_end(&mut rest)
+            .await
+            .expect("an in-memory pipe");
+        let mut messages = Vec::new();
+        let mut at = 0;
+        while let Framed::Frame { body, consumed } = frame::next(&rest[at..], 1 << 20).expect("well framed") {
+            messages.push(decode_server(body).expect("well formed"));
+            at += consumed;
+        }
+        messages
     }
 
     /// Whether a message is there, when everything that can happen has happened.
@@ -367,7 +425,7 @@ async fn while_others_have_no_room_sockets_are_not_read_and_the_backend_is_heard
 
 #[tokio::test]
 async fn a_storm_of_logins_takes_turns_in_the_order_of_arrival() {
-    let mut turning = Loop::<Resident<DuplexStream>>::new(parts(&Arc::default()));
+    let mut turning = Loop::<Resident<DuplexStream>>::new(parts(&Arc::default(), engine()));
     let mut clients = Vec::new();
     for number in 0..(2 * STRANGER_READS_PER_TURN + 1) as u8 {
         let (mut ours, theirs) = duplex(1024);
@@ -402,4 +460,80 @@ async fn a_storm_of_logins_takes_turns_in_the_order_of_arrival() {
     let (_, first, all) = turn();
     assert_eq!(first, all.len());
     assert_eq!(turning.strangers.capacity(), 0, "the room is given back");
+}
+
+/// R2.9, R6.6: also one who knows its own status, of which only the version is another.
+#[tokio::test(start_paused = true)]
+async fn whoever_is_let_in_while_the_server_drains_is_asked_to_go() {
+    for crashed in [false, true] {
+        let mut store = Held::default();
+        let world = World::with_store(&mut store, false);
+        let mut alice = world.logged_in("alice").await;
+        let ServerMessage::Push(own) = alice.message().await else {
+            panic!("the own status");
+        };
+        // So that the store has her.
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+
+        let world = World::with_store(&mut store.snapshot(), crashed);
+        world.control(|control| control.holds = true);
+        let mut alice = world.connect().await;
+        let known = KnownUser {
+            user_id: "alice".to_owned(),
+            version: Version(own[0].version),
+            online: true,
+        };
+        let login = LoginRequest {
+            known: vec![known],
+            ..login_request("alice")
+        };
+        alice.send(1, &Request::Login(login)).await;
+        assert!(!alice.hears_something().await, "the engine has not decided");
+        let drained = world.admin.drain();
+        tokio::pin!(drained);
+        tokio::select! {
+            biased;
+            () = &mut drained => panic!("a login is under way"),
+            counted = world.admin.statistics() => assert!(counted.is_ok(), "the order before it is obeyed"),
+        }
+        world.control(|control| control.holds = false);
+        assert_eq!(alice.reply(1).await.code, 0);
+        if !crashed {
+            assert!(
+                matches!(alice.message().await, ServerMessage::Push(_)),
+                "the own status"
+            );
+        }
+        assert!(matches!(alice.message().await, ServerMessage::GoAway { .. }));
+        drop(alice);
+        drained.await;
+    }
+}
+
+/// Its catch-up comes when it has logged out already, and another device of the user is there.
+#[tokio::test(start_paused = true)]
+async fn who_logged_out_hears_nothing_more_of_whatever_was_on_its_way_r8_8() {
+    let world = World::new();
+    let mut phone = world.connect().await;
+    let login = LoginRequest {
+        platform: "iOS".to_owned(),
+        ..login_request("alice")
+    };
+    phone.send(1, &Request::Login(login)).await;
+    assert_eq!(phone.reply(1).await.code, 0);
+    let follow = Request::Subscribe {
+        user_ids: vec!["bob".to_owned()],
+    };
+    phone.send(2, &follow).await;
+    assert_eq!(phone.reply(2).await.code, 0);
+
+    world.control(|control| control.holds_watches = true);
+    let mut desk = world.logged_in("alice").await;
+    assert!(desk.hears_something().await, "the own status");
+    world.control(|control| control.holds = true);
+    desk.send(2, &Request::Logout).await;
+    assert!(!desk.hears_something().await);
+    world.control(|control| (control.holds, control.holds_watches) = (false, false));
+    assert_eq!(desk.reply(2).await.code, 0);
+    assert_eq!(desk.rest().await, []);
 }

@@ -8,24 +8,32 @@
 //! back did not log out (R2.4), for a logout said late makes the account again (R8.8, R1.2). What is told is above every version that an
 //! earlier start gave out and below every one of this start (R6.5), so it hides nothing. It is told to the user whose
 //! client named them or restored them, and to nobody else: a client may say what it likes.
+//!
+//! Who may not be told at that moment, because a switch is off or the plan was lost (R7.2–R7.4), goes on waiting and is told
+//! when the settings change (R7.3: on again, subscribers catch up). It waits no longer than it watches: whoever logs out
+//! or takes the absent user off its list waits for it no more, and its next login names whom it was told of anew.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use presence::ids::{UserId, UserKey};
+use presence::ids::{AppId, UserId, UserKey};
 use presence::status::{CustomStatus, Presence, Reason, Status, Version};
-use presence::time::Mono;
+use presence::time::{Mono, Wall};
 
 use super::pending::{Known, Told};
 use crate::event_loop::Loop;
 use crate::hub::Watched;
 use crate::hub::fanout::reasons_told;
+use crate::hub::watchers::Reasons;
 use crate::slab::Id;
 use crate::transport::Transport;
 
-/// See the module. Nothing once `restart_grace` is over.
+/// See the module.
 pub(crate) struct Absent {
     /// The end of `restart_grace`.
     over: Mono,
+    /// That end was carried out: who waits still may not be told yet.
+    is_over: bool,
     /// Users here, and whom of those that they watch they wait for: in all no more than they watch.
     waiting: HashMap<UserKey, Vec<Id>>,
 }
@@ -34,23 +42,57 @@ impl Absent {
     pub(crate) fn until(over: Mono) -> Absent {
         Absent {
             over,
+            is_over: false,
             waiting: HashMap::new(),
         }
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Mono> {
-        (!self.waiting.is_empty()).then_some(self.over)
+        (!self.is_over && !self.waiting.is_empty()).then_some(self.over)
     }
 
     /// Everyone who waited, once it is time, in an order that does not depend on a hash.
     pub(crate) fn take_due(&mut self, now: Mono) -> Vec<(UserKey, Vec<Id>)> {
-        if self.waiting.is_empty() || now < self.over {
+        if self.is_over || now < self.over {
             return Vec::new();
         }
-        let mut due: Vec<_> = std::mem::take(&mut self.waiting).into_iter().collect();
-        due.sort_unstable_by_key(|(user, _)| *user);
-        due
+        self.is_over = true;
+        in_order(std::mem::take(&mut self.waiting))
     }
+
+    /// Those of `app` who waited on although it was time: its settings allow more now. In the same order.
+    pub(crate) fn take_withheld(&mut self, app: AppId) -> Vec<(UserKey, Vec<Id>)> {
+        if !self.is_over {
+            return Vec::new();
+        }
+        in_order(self.waiting.extract_if(|user, _| user.app == app).collect())
+    }
+
+    /// `user` has no device here any more.
+    pub(crate) fn forget(&mut self, user: &UserKey) {
+        self.waiting.remove(user);
+    }
+}
+
+/// Told as ONLINE, and by an earlier start.
+fn was_online_below(version: Version, told: &Told) -> bool {
+    told.online && told.version < version
+}
+
+/// Those of `known` who may be absent. `None`, and no memory for as long as the connection lives: nobody.
+fn online_below(version: Version, but: &UserId, known: &Known) -> Option<Known> {
+    let those: HashMap<UserId, Told> = known
+        .iter()
+        .filter(|(id, told)| *id != but && was_online_below(version, told))
+        .map(|(id, told)| (*id, *told))
+        .collect();
+    (!those.is_empty()).then(|| Arc::new(those))
+}
+
+fn in_order(waiting: HashMap<UserKey, Vec<Id>>) -> Vec<(UserKey, Vec<Id>)> {
+    let mut all: Vec<_> = waiting.into_iter().collect();
+    all.sort_unstable_by_key(|(user, _)| *user);
+    all
 }
 
 impl<T: Transport> Loop<T> {
@@ -63,7 +105,7 @@ impl<T: Transport> Loop<T> {
     /// not back when `restart_grace` is over, they are OFFLINE to all devices of `user`.
     pub(crate) fn await_absent(&mut self, user: UserKey, ids: &[UserId], known: &Known) {
         let version = self.version_of_absent();
-        let was_online = |told: &Told| told.online && told.version < version;
+        let was_online = |told: &Told| was_online_below(version, told);
         let absent: Vec<Id> = ids
             .iter()
             .filter(|id| known.get(id).is_some_and(was_online))
@@ -77,15 +119,42 @@ impl<T: Transport> Loop<T> {
             return;
         }
         if self.now.mono >= self.absent.over {
-            self.tell_absent(user, &absent);
-            return;
+            self.tell_absent(user, absent);
+        } else {
+            self.wait_for(user, absent);
         }
+    }
+
+    /// `user` waits for these, too.
+    fn wait_for(&mut self, user: UserKey, absent: Vec<Id>) {
         let waiting = self.absent.waiting.entry(user).or_default();
-        waiting.retain(|id| self.hub.watched.get(*id).is_some());
         waiting.extend(absent);
         waiting.sort_unstable();
         waiting.dedup();
-        waiting.shrink_to_fit();
+        self.wait_for_watched(user);
+    }
+
+    /// `user` waits for nobody whom it does not watch any more, or who has an account by now.
+    pub(crate) fn wait_for_watched(&mut self, user: UserKey) {
+        let Some(mut waiting) = self.absent.waiting.remove(&user) else {
+            return;
+        };
+        let Some(local) = self.hub.local(&user) else {
+            return;
+        };
+        waiting.retain(|id| {
+            self.watched_absent(*id)
+                .is_some_and(|watched| !watched.watchers.reasons_of(local.place()).is_empty())
+        });
+        if !waiting.is_empty() {
+            waiting.shrink_to_fit();
+            self.absent.waiting.insert(user, waiting);
+        }
+    }
+
+    /// What is to be kept of what a client says that it was told, until it restores its list (R5.8).
+    pub(crate) fn told_earlier(&self, user: &UserId, known: &Known) -> Option<Known> {
+        online_below(self.version_of_absent(), user, known)
     }
 
     /// `user` restored its list (R5.8): what it was told of these, its login said.
@@ -110,31 +179,76 @@ impl<T: Transport> Loop<T> {
         watched.presence.is_none().then_some(watched)
     }
 
-    /// They are not back.
-    pub(crate) fn tell_absent(&mut self, user: UserKey, absent: &[Id]) {
+    /// They are not back. Who may not be told of it waits on.
+    pub(crate) fn tell_absent(&mut self, user: UserKey, absent: Vec<Id>) {
         let Some(local) = self.hub.local(&user) else {
             return;
         };
-        let told = self.apps.get(&user.app).map(|app| reasons_told(&app.settings));
+        let told = self
+            .apps
+            .get(&user.app)
+            .map_or(Reasons::NONE, |app| reasons_told(&app.settings));
         let devices = self.hub.devices(&user).to_vec();
         let presence = Presence {
             status: Status::Offline,
             custom: CustomStatus::default(),
             version: self.version_of_absent(),
-            since: self.now.wall,
+            since: self.end_of_grace(),
             reason: Reason::Server,
         };
+        let mut withheld = Vec::new();
         for id in absent {
-            let Some(watched) = self.watched_absent(*id) else {
+            let Some(watched) = self.watched_absent(id) else {
                 continue;
             };
             let key = watched.key;
-            let reasons = watched.watchers.reasons_of(local.place());
-            if told.is_some_and(|told| told.meets(reasons)) {
+            if told.meets(watched.watchers.reasons_of(local.place())) {
                 for device in &devices {
                     self.send_presence(*device, &key, &presence);
                 }
+            } else {
+                withheld.push(id);
             }
         }
+        if !withheld.is_empty() {
+            self.wait_for(user, withheld);
+        }
+    }
+
+    /// By the wall clock: one moment to all who are told, however late (R4.4).
+    fn end_of_grace(&self) -> Wall {
+        let since = self.now.mono.since(self.absent.over).as_millis();
+        Wall(
+            self.now
+                .wall
+                .0
+                .saturating_sub_unsigned(u64::try_from(since).unwrap_or(0)),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_a_client_was_told_only_who_may_be_absent_is_kept() {
+        let id = |name: &str| UserId::new(name).expect("a user id");
+        let known = |all: &[(&str, u64, bool)]| -> Known {
+            let told = |version, online| Told {
+                version: Version(version),
+                online,
+            };
+            let all = all.iter();
+            Arc::new(
+                all.map(|(name, version, online)| (id(name), told(*version, *online)))
+                    .collect(),
+            )
+        };
+        let own_and_others = known(&[("me", 7, true), ("here", 100, true), ("away", 7, false)]);
+        assert!(online_below(Version(99), &id("me"), &own_and_others).is_none());
+        let one = known(&[("me", 7, true), ("bob", 98, true), ("carol", 99, true)]);
+        let kept = online_below(Version(99), &id("me"), &one).expect("bob");
+        assert_eq!(kept.keys().collect::<Vec<_>>(), [&id("bob")]);
     }
 }

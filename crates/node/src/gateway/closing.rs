@@ -2,6 +2,7 @@
 
 use std::io;
 
+use presence::ids::{ConnectionId, UserKey};
 use presence::login::{Ended, EndedBy, Loss};
 use presence::time::Mono;
 use presence_protocol::errors::code;
@@ -13,7 +14,6 @@ use crate::engine::{Command, Departure};
 use crate::event_loop::Loop;
 use crate::slab::Id;
 use crate::transport::Transport;
-use presence::ids::{ConnectionId, UserKey};
 
 /// Why a connection is closed without a last word.
 #[derive(Debug)]
@@ -126,11 +126,8 @@ impl<T: Transport> Loop<T> {
 
     /// Takes a connection out of the hub: it hears no more, and the session's end is someone else's to tell.
     pub(crate) fn detach(&mut self, id: Id, session: Session) {
-        let mut app = self
-            .hub
-            .locals
-            .get(session.local)
-            .and_then(|user| self.apps.get_mut(&user.key.app));
+        let user = self.hub.locals.get(session.local).map(|user| user.key);
+        let mut app = user.and_then(|user| self.apps.get_mut(&user.app));
         let window = app
             .as_ref()
             .map_or(std::time::Duration::ZERO, |app| app.settings.rate_window);
@@ -139,6 +136,11 @@ impl<T: Transport> Loop<T> {
         }
         self.hub
             .detach(session.local, id, self.now.mono, self.now.mono.after(window));
+        if let Some(user) = user
+            && self.hub.locals.get(session.local).is_none()
+        {
+            self.absent.forget(&user);
+        }
         if let Some(connection) = self.connections.get_mut(id) {
             connection.phase = Phase::Login;
         }

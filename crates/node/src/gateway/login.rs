@@ -6,19 +6,19 @@ use std::sync::Arc;
 use presence::ids::{
     AppId, ConnectionId, DeviceKey, INSTANCE_BYTES_MAX, Platform, SessionId, UserId, UserKey,
 };
-use presence::login::{Login, LoginRefusal};
+use presence::login::{Login, LoginRefusal, Loss};
 use presence::time::Wall;
 use presence_protocol::errors::code;
 use presence_protocol::message::{KnownUser, LoginReply, LoginRequest, Reply, SubscriptionSummary};
 use presence_protocol::user_sig::{self, Checked, Refusal};
 
 use super::connection::{Phase, Session};
-use super::pending::{Asker, Devices, Known, Pending, Told};
+use super::pending::{Asker, Devices, Entering, Known, Pending, Told};
+use super::replies::done;
 use super::texts;
 use crate::engine::memory::home_of;
-use crate::engine::{Command, Departure, LoggedIn};
+use crate::engine::{Answer, Command, Departure, LoggedIn};
 use crate::event_loop::Loop;
-use crate::hub::fanout::reasons_told;
 use crate::hub::watchers::Reasons;
 use crate::slab::Id;
 use crate::transport::Transport;
@@ -145,18 +145,40 @@ impl<T: Transport> Loop<T> {
             self.ask(Pending::LogOutLate(asker), Command::LogOutLate { user, login });
             return;
         }
-        let pending = Pending::LogIn {
+        let pending = Pending::LogIn(Entering {
             asker,
             user,
             expires: expiry_of(checked),
             list_generation: request.list_generation,
             known: known_of(request.known),
-        };
+        });
         self.ask(pending, Command::LogIn { user, login });
     }
 
+    /// The engine says what becomes of a login.
+    pub(super) fn login_decided(&mut self, entering: Entering, answer: Answer) {
+        let asker = entering.asker;
+        match answer {
+            Answer::LoggedIn(done) => self.logged_in(entering, *done),
+            Answer::LoginRefused(refusal) => self.login_refused(asker, refusal),
+            _ => self.login_failed(asker, texts::refused(asker.request_id, code::SERVER_ERROR)),
+        }
+    }
+
+    /// The engine says what becomes of a logout by a connection that nobody is logged in on (R8.8).
+    pub(super) fn logged_out_late(&mut self, asker: Asker, answer: &Answer) {
+        match answer {
+            Answer::Done => {
+                self.reply(asker.connection, done(asker));
+                self.finish(asker.connection);
+            }
+            Answer::LoginRefused(refusal) => self.login_refused(asker, *refusal),
+            _ => self.login_failed(asker, texts::refused(asker.request_id, code::SERVER_ERROR)),
+        }
+    }
+
     /// The rules refused a login.
-    pub(crate) fn login_refused(&mut self, asker: Asker, refusal: LoginRefusal) {
+    fn login_refused(&mut self, asker: Asker, refusal: LoginRefusal) {
         let (code, why) = match refusal {
             LoginRefusal::Displaced => (
                 code::KICKED_OFFLINE,
@@ -171,7 +193,7 @@ impl<T: Transport> Loop<T> {
     }
 
     /// A login ends with `reply`, and its connection with it.
-    pub(crate) fn login_failed(&mut self, asker: Asker, reply: Reply) {
+    fn login_failed(&mut self, asker: Asker, reply: Reply) {
         self.counted.logins_refused += 1;
         self.reply(asker.connection, reply);
         self.finish(asker.connection);
@@ -179,15 +201,14 @@ impl<T: Transport> Loop<T> {
 
     /// A login succeeded: its result, then one notification of the own status (R8.2), then what the client missed
     /// (R6.6).
-    pub(crate) fn logged_in(
-        &mut self,
-        asker: Asker,
-        user: UserKey,
-        expires: Wall,
-        list_generation: u64,
-        known: Known,
-        done: LoggedIn,
-    ) {
+    fn logged_in(&mut self, entering: Entering, done: LoggedIn) {
+        let Entering {
+            asker,
+            user,
+            expires,
+            list_generation,
+            known,
+        } = entering;
         let id = asker.connection;
         let is_waiting = self
             .connections
@@ -199,13 +220,14 @@ impl<T: Transport> Loop<T> {
                 user,
                 session: done.session,
                 connection: ConnectionId(id.to_bits()),
-                how: Departure::Lost(presence::login::Loss::LinkClosed),
+                how: Departure::Lost(Loss::LinkClosed),
             };
             self.submit(None, leave);
             return;
         }
         let local = self.hub.attach(user, id);
         let now = self.now.mono;
+        let awaited = done.restorable.then(|| self.told_earlier(&user.user, &known));
         if let Some(connection) = self.connections.get_mut(id) {
             connection.heard = now;
             connection.phase = Phase::Open(Session {
@@ -215,7 +237,7 @@ impl<T: Transport> Loop<T> {
                 own_version: done.presence.version,
                 restores: 0,
             });
-            connection.known = done.restorable.then(|| Arc::clone(&known));
+            connection.known = awaited.flatten();
         }
         self.count_login(user.app);
         self.reply(
@@ -228,9 +250,9 @@ impl<T: Transport> Loop<T> {
         let knows = done.kept_version != done.presence.version && told == Some(done.kept_version);
         if !knows {
             self.send_own_presence(id, &user, &done.presence);
-            if self.draining {
-                self.ask_to_go(id);
-            }
+        }
+        if self.draining {
+            self.ask_to_go(id);
         }
         self.schedule(id);
         self.serve_again(id);
@@ -288,42 +310,6 @@ impl<T: Transport> Loop<T> {
             login: Some(login),
             ..Reply::default()
         }
-    }
-
-    /// R7.4.
-    pub(crate) fn friends_are_told(&self, app: AppId) -> bool {
-        self.apps
-            .get(&app)
-            .is_some_and(|app| reasons_told(&app.settings).meets(Reasons::FRIEND))
-    }
-
-    /// `ids` are watched for `reason` from now on: what they show now is sent to those who do not know it.
-    pub(crate) fn catch_up(
-        &mut self,
-        user: UserKey,
-        devices: Devices,
-        reason: Reasons,
-        ids: Vec<UserId>,
-        known: Known,
-    ) {
-        if ids.is_empty() {
-            return;
-        }
-        let watch = Command::Watch {
-            app: user.app,
-            users: ids.clone(),
-            mention: false,
-        };
-        self.ask(
-            Pending::CatchUp {
-                user,
-                devices,
-                reason,
-                ids,
-                known,
-            },
-            watch,
-        );
     }
 }
 

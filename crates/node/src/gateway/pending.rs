@@ -52,15 +52,20 @@ pub(crate) enum Devices {
     All,
 }
 
+/// A login that is with the engine.
+pub(crate) struct Entering {
+    pub(crate) asker: Asker,
+    pub(crate) user: UserKey,
+    /// R8.4.
+    pub(crate) expires: Wall,
+    /// Of the list that the client has.
+    pub(crate) list_generation: u64,
+    pub(crate) known: Known,
+}
+
 /// See the module.
 pub(crate) enum Pending {
-    LogIn {
-        asker: Asker,
-        user: UserKey,
-        expires: Wall,
-        list_generation: u64,
-        known: Known,
-    },
+    LogIn(Entering),
     LogOut(Asker),
     /// Said by a connection that nobody is logged in on (R8.8).
     LogOutLate(Asker),
@@ -114,6 +119,11 @@ pub(crate) enum Pending {
         user: UserKey,
         with_status: bool,
     },
+    /// The same, once its members are known and what they show is asked.
+    ListShown {
+        asker: Asker,
+        named: Vec<Named>,
+    },
     /// Users watched for a reason: devices are sent what they do not know.
     CatchUp {
         user: UserKey,
@@ -130,4 +140,26 @@ pub(crate) enum Pending {
     },
     /// The backend waits.
     Admin(oneshot::Sender<Answer>),
+}
+
+impl Pending {
+    /// The connection that waits, if one does.
+    pub(crate) fn asker(&self) -> Option<Asker> {
+        match self {
+            Pending::LogIn(Entering { asker, .. })
+            | Pending::LogOut(asker)
+            | Pending::LogOutLate(asker)
+            | Pending::SetCustom(asker)
+            | Pending::Renew { asker, .. }
+            | Pending::Query { asker, .. }
+            | Pending::SubscribeWatch { asker, .. }
+            | Pending::Subscribe { asker, .. }
+            | Pending::Unsubscribe { asker, .. }
+            | Pending::RestoreWatch { asker, .. }
+            | Pending::Restore { asker, .. }
+            | Pending::List { asker, .. }
+            | Pending::ListShown { asker, .. } => Some(*asker),
+            Pending::CatchUp { .. } | Pending::Friends { .. } | Pending::Admin(_) => None,
+        }
+    }
 }

@@ -1,19 +1,19 @@
 //! The requests of a logged-in connection: checked in the order of R7.1, then given to the engine. What becomes of them
-//! is in `answers`.
+//! is in `answers` and `lists`.
 
 use std::collections::HashSet;
 
-use bytes::{Bytes, BytesMut};
 use presence::gates::Call;
 use presence::ids::{AppId, ConnectionId, UserId, UserKey};
 use presence::settings::AppSettings;
 use presence::status::CustomStatus;
 use presence_protocol::errors::code;
-use presence_protocol::message::{Reply, Request, StatusRef, UsersReply, encode_reply};
+use presence_protocol::message::{Request, StatusRef, UsersReply};
 
 use super::connection::{Phase, Session};
 use super::login::expiry_of;
 use super::pending::{Asker, Named, Pending};
+use super::replies::of_code;
 use super::texts;
 use crate::engine::{Command, Departure};
 use crate::event_loop::Loop;
@@ -168,9 +168,8 @@ impl<T: Transport> Loop<T> {
             });
         if is_done {
             let code = users.code();
-            let frame = users.frame(&reply_of_code(asker.request_id, code));
-            self.count_reply(asker.connection, code);
-            self.send_bytes(asker.connection, frame);
+            let frame = users.frame(&of_code(asker.request_id, code));
+            self.send_reply_frame(asker, code, frame);
         }
         if room.len() <= REPLY_ROOM_BYTES_KEPT {
             self.reply_room = room;
@@ -232,13 +231,6 @@ impl<T: Transport> Loop<T> {
             Command::Unsubscribe { user, ids }
         };
         self.ask(Pending::Unsubscribe { asker, user, named }, command);
-    }
-
-    /// R4.3.
-    pub(crate) fn reply_per_user(&mut self, asker: Asker, users: &[StatusRef<'_>]) {
-        let (frame, code) = frame_per_user(asker.request_id, users, Vec::new());
-        self.count_reply(asker.connection, code);
-        self.send_bytes(asker.connection, frame);
     }
 
     /// R5.8: neither plan nor switch nor rate stand before it, since it only puts back what was there.
@@ -387,37 +379,6 @@ fn borrowed(user_ids: &[String]) -> Vec<&str> {
     user_ids.iter().map(String::as_str).collect()
 }
 
-/// The reply to a call on users as a frame, and its code.
-pub(crate) fn frame_per_user(request_id: u64, users: &[StatusRef<'_>], evicted: Vec<String>) -> (Bytes, i32) {
-    let reply = Reply {
-        evicted,
-        ..per_user(request_id, users)
-    };
-    let mut buffer = BytesMut::new();
-    encode_reply(&reply, users, &mut buffer);
-    (buffer.freeze(), reply.code)
-}
-
-/// R4.3: the call fails only if no user succeeded, with the first user's code. The users are still to be put in.
-fn per_user(request_id: u64, users: &[StatusRef<'_>]) -> Reply {
-    let failed = users
-        .first()
-        .map(StatusRef::code)
-        .filter(|_| users.iter().all(|user| user.code() != code::OK));
-    reply_of_code(request_id, failed.unwrap_or(code::OK))
-}
-
-/// A reply without users.
-fn reply_of_code(request_id: u64, code: i32) -> Reply {
-    match code {
-        code::OK => Reply {
-            request_id,
-            ..Reply::default()
-        },
-        code => texts::refused(request_id, code),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -432,16 +393,5 @@ mod tests {
         assert_eq!(restored_ids(&id("me"), &given, 9), [id("a"), id("c"), id("b")]);
         assert_eq!(restored_ids(&id("me"), &given, 2), [id("c"), id("b")]);
         assert_eq!(restored_ids(&id("me"), &given, 0), []);
-    }
-
-    #[test]
-    fn a_call_fails_with_its_first_code_only_if_nobody_succeeded_r4_3() {
-        let plain = |user_id, code| StatusRef::Plain { user_id, code };
-        let reply = per_user(1, &[plain("a", 70107), plain("b", 0)]);
-        assert_eq!(reply.code, 0);
-        let reply = per_user(1, &[plain("a", 70107), plain("", 7003)]);
-        assert_eq!(reply.code, 70107);
-        assert!(!reply.message.is_empty());
-        assert_eq!(per_user(1, &[]).code, 0);
     }
 }

@@ -227,12 +227,12 @@ TIM_API int TIMSetConfig(const char *json_config, TIMCommCallback cb, const void
 /** Logs a user in. Called during another login it waits for that one's result. After a success the connection comes back
  *  by itself when it is lost.
  *
- *  Results: 0, also if this user is logged in already; 6013, 6023, 7003, 7009, 7014, 9523, 70001, 70003, 70005, 70009,
- *  70013, 70014, 70020, 70050, 70052.
+ *  Results: 0, also if this user is logged in already; 6013, 6023, 7003, 7009, 7014, 7501 if 16 logins wait already, 9523,
+ *  70001, 70003, 70005, 70009, 70013, 70014, 70020, 70050, 70052.
  *  @return 0; TIM_ERR_PARAM for NULL or "". */
 TIM_API int TIMLogin(const char *user_id, const char *user_sig, TIMCommCallback cb, const void *user_data);
 
-/** Logs the user out. Results: 0, also if nobody is logged in; 6013. */
+/** Logs the user out. Results: 0, also if nobody is logged in; 6013, 7009. */
 TIM_API int TIMLogout(TIMCommCallback cb, const void *user_data);
 
 /** Writes who is logged in, or "".

@@ -171,6 +171,8 @@ def test_a_client_belongs_to_the_loop_it_was_made_in(server: Server) -> None:
     client = loop.run_until_complete(made())
     with pytest.raises(RuntimeError, match="another event loop"):
         run(client.set_self_status("x"))
+    with pytest.raises(RuntimeError, match="another event loop"):
+        run(client.close())
     loop.run_until_complete(client.close())
     loop.close()
 

@@ -115,7 +115,7 @@ pub unsafe extern "C" fn TIMSetConfig(
     })
 }
 
-/// R8.1. −4: NULL or `""`. Called back with 0, the server's refusals, 9523, 7014, 7003, 6013, 6023, 7009.
+/// R8.1. −4: NULL or `""`. Called back with 0, the server's refusals, 9523, 7014, 7501, 7003, 6013, 6023, 7009.
 ///
 /// # Safety
 /// See [`TIMInit`].
@@ -135,7 +135,7 @@ pub unsafe extern "C" fn TIMLogin(
     })
 }
 
-/// R8.8. Called back with 0, also if nobody is logged in; 6013.
+/// R8.8. Called back with 0, also if nobody is logged in; 6013, 7009.
 #[unsafe(no_mangle)]
 pub extern "C" fn TIMLogout(cb: CommCallback, user_data: *const c_void) -> c_int {
     call(|| sdk::logout(Reply::new(cb, user_data)))

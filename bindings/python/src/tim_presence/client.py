@@ -131,21 +131,26 @@ class Client(ClientBase):
         await self.close()
 
     async def close(self) -> None:
-        """Ends the client. Calls that wait end with ClosedError, streams end. Any number of times, from anywhere."""
+        """Ends the client. Calls that wait end with ClosedError, streams end. Any number of times, in any task of its loop."""
         if self._core.closed:
             return
         if self._loop.is_closed():
             self._core.destroy()
             return
+        if not self._core.forked:
+            self._check_loop()
         self._core.begin_close()
         if self._core.closed or self._core.forked:
             return
         await asyncio.shield(self._gone)
 
-    async def _call(self, call: Call[T]) -> T:
-        loop = self._loop
-        if asyncio.get_running_loop() is not loop:
+    def _check_loop(self) -> None:
+        if asyncio.get_running_loop() is not self._loop:
             raise RuntimeError("this client belongs to another event loop")
+
+    async def _call(self, call: Call[T]) -> T:
+        self._check_loop()
+        loop = self._loop
         future: asyncio.Future[Result] = loop.create_future()
 
         def deliver(result: Result) -> None:

@@ -17,21 +17,21 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use self::exchange::Response;
-use self::limits::{Connections, Refusals};
+use self::limits::{Admitted, Connections, Refusals};
 use crate::service::Service;
 
 /// Connections at once.
@@ -79,7 +79,8 @@ impl HttpServer {
         let thread = std::thread::Builder::new()
             .name("tim-http".to_owned())
             .spawn(move || {
-                if let Err(error) = runtime.block_on(listen(listener, acceptor, service, stopped)) {
+                let listening = listen(listener, acceptor, service, stopped);
+                if let Err(error) = LocalSet::new().block_on(&runtime, listening) {
                     tracing::error!(%error, "administration is not available");
                 }
             })?;
@@ -122,10 +123,7 @@ async fn listen(
                 Ok((stream, peer)) => match connections.admit(peer.ip()) {
                     Some(admitted) => {
                         let (acceptor, service, stopped) = (acceptor.clone(), Arc::clone(&service), stopped.clone());
-                        serving.spawn(async move {
-                            welcome(stream, acceptor, peer.ip(), service, stopped).await;
-                            drop(admitted);
-                        });
+                        serving.spawn_local(welcome(stream, acceptor, peer.ip(), service, stopped, Arc::new(admitted)));
                     }
                     None => {
                         if let Some(count) = refusals.add(Instant::now()) {
@@ -153,18 +151,19 @@ async fn welcome(
     peer: IpAddr,
     service: Arc<Service>,
     mut stopped: watch::Receiver<bool>,
+    admitted: Arc<Admitted>,
 ) {
     // Answers are small; one that fails costs only latency.
     let _ = stream.set_nodelay(true);
     let Some(acceptor) = acceptor else {
-        return serve(stream, peer, service, stopped).await;
+        return serve(stream, peer, service, stopped, admitted).await;
     };
     let shaken = tokio::select! {
         shaken = timeout(HEAD_TIMEOUT, acceptor.accept(stream)) => shaken,
         _ = stopped.changed() => return,
     };
     match shaken {
-        Ok(Ok(stream)) => serve(stream, peer, service, stopped).await,
+        Ok(Ok(stream)) => serve(stream, peer, service, stopped, admitted).await,
         Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
     }
@@ -175,12 +174,44 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     peer: IpAddr,
     service: Arc<Service>,
     stopped: watch::Receiver<bool>,
+    admitted: Arc<Admitted>,
 ) {
-    let answer = |request| {
-        let service = Arc::clone(&service);
-        async move { routes::answer(&service, peer, request).await }
-    };
+    let answer = |request| answered(Arc::clone(&service), peer, request, Arc::clone(&admitted));
     converse(stream, peer, answer, stopped).await;
+}
+
+/// What only asks ends with its client; an order does not.
+async fn answered(
+    service: Arc<Service>,
+    peer: IpAddr,
+    request: Request<Incoming>,
+    admitted: Arc<Admitted>,
+) -> Response {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return routes::answer(&service, peer, request).await;
+    }
+    carried_out(async move {
+        let response = routes::answer(&service, peer, request).await;
+        // Until now: whoever goes and leaves orders behind has no more connections for it.
+        drop(admitted);
+        response
+    })
+    .await
+}
+
+/// Carries out an order to its end, also when its client goes meanwhile, which ends the conversation and everything that waits
+/// for its answers: half an order is worse than none or all of it. One loop of the node would have an app's new settings and
+/// another the old ones; one friend would have the other in its list, and not the other way round.
+async fn carried_out(order: impl Future<Output = Response> + 'static) -> Response {
+    let answered = spawn_local(order).await;
+    // Only a server that ends does not come to its end.
+    answered.unwrap_or_else(|_| {
+        exchange::respond(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "text/plain; charset=utf-8",
+            "the server is stopping\n",
+        )
+    })
 }
 
 /// Requests and answers, as long as one of the limits lets them.
@@ -232,11 +263,12 @@ mod tests {
     use hyper::body::Incoming;
     use hyper::{Request, StatusCode};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
-    use tokio::sync::watch;
+    use tokio::sync::{mpsc, watch};
+    use tokio::task::{LocalSet, spawn_local};
     use tokio::time::{Instant, sleep};
 
     use super::exchange::BodyError;
-    use super::{CONNECTION_LIFETIME, FAREWELL, HEAD_TIMEOUT, converse, exchange};
+    use super::{CONNECTION_LIFETIME, FAREWELL, HEAD_TIMEOUT, carried_out, converse, exchange};
 
     /// Bytes of an answer that no client here reads to its end.
     const LARGE: usize = 1 << 20;
@@ -337,5 +369,36 @@ mod tests {
         let (said, took) = until_closed(&mut client).await;
         assert!(said.starts_with("HTTP/1.1 200") && said.len() < LARGE);
         assert_eq!(took, Duration::ZERO, "it was closed before");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_order_is_carried_out_to_its_end_although_its_client_has_gone() {
+        LocalSet::new().run_until(order_and_go()).await;
+    }
+
+    async fn order_and_go() {
+        let (mut client, server) = tokio::io::duplex(1024);
+        let (begin, mut begun) = mpsc::channel(1);
+        let (end, mut ended) = mpsc::channel(1);
+        let (go_on, may_go_on) = watch::channel(false);
+        let answer = move |_: Request<Incoming>| {
+            let (begin, end, mut may_go_on) = (begin.clone(), end.clone(), may_go_on.clone());
+            carried_out(async move {
+                begin.send(()).await.expect("the test waits");
+                may_go_on.wait_for(|may| *may).await.expect("the test says so");
+                end.send(()).await.expect("the test waits");
+                exchange::respond(StatusCode::OK, "text/plain", "done")
+            })
+        };
+        let (_stop, stopped) = watch::channel(false);
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let conversation = spawn_local(converse(server, here, answer, stopped));
+        let request = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n";
+        client.write_all(request).await.unwrap();
+        begun.recv().await.expect("it has begun");
+        drop(client);
+        conversation.await.expect("no panic");
+        go_on.send_replace(true);
+        assert_eq!(ended.recv().await, Some(()), "it was left half done");
     }
 }

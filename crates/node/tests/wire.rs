@@ -397,3 +397,34 @@ async fn a_listener_that_fails_is_asked_again_after_a_while() {
     assert_eq!(failures, 5, "it does not spin");
     node.stop().await;
 }
+
+/// R6.3: a client whose outbox is over its bound is not read, until there is room; also where merging made the room.
+#[tokio::test(start_paused = true)]
+async fn a_request_behind_what_filled_the_outbox_is_answered_also_where_merging_made_room() {
+    let config = NodeConfig {
+        outbox_bytes_max: 4_096,
+        ..NodeConfig::default()
+    };
+    let node = TestNode::in_memory(config, app(settings()));
+    let mut bob = node.login("bob").await;
+    let mut alice = node.login("alice").await;
+    alice.follow(&["bob"]).await;
+    // Nothing waits in here, so the node gets all of it in one turn: 20 changes of about 140 bytes with their replies, an answer
+    // of about 2 300 bytes that is too much, one more request, and a change that has the 20 merge.
+    let mut asked = Vec::new();
+    for count in 0..20 {
+        let custom_status = format!("{count:0>3}");
+        asked.push(alice.send(Request::SetSelfStatus { custom_status }).await);
+    }
+    let user_ids = (0..95).map(|count| format!("{count:0>16}")).collect();
+    asked.push(alice.send(Request::GetUserStatus { user_ids }).await);
+    asked.push(alice.send(Request::GetSubscriptions).await);
+    let custom_status = "busy".to_owned();
+    bob.send(Request::SetSelfStatus { custom_status }).await;
+    for id in asked {
+        alice.reply_to(id).await;
+    }
+    let statistics = node.admin.statistics().await.expect("it runs");
+    assert!(statistics[0].merged > 0, "the changes were merged");
+    node.stop().await;
+}

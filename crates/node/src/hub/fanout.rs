@@ -55,6 +55,8 @@ struct Deliveries<'a, T> {
     dirty: &'a mut Vec<Id>,
     /// Those whose outbox became full: their deadline moves (R8.10).
     slow: &'a mut Vec<Id>,
+    /// Those that may be read again.
+    again: &'a mut Vec<Id>,
     outbox_bytes_max: usize,
     now: Now,
     /// Deliveries so far.
@@ -69,12 +71,18 @@ impl<T: Transport> Deliveries<'_, T> {
             return;
         };
         *self.count += 1;
+        let was_over = connection.outbox.held_bytes() > self.outbox_bytes_max;
         if connection
             .outbox
             .push_change(watched, frame.clone(), self.outbox_bytes_max, self.merged)
         {
             connection.progress = self.now.mono;
             self.slow.push(to);
+        }
+        // By merging. No write will bring it below its bound, after which it would be read again.
+        let is_over = connection.outbox.held_bytes() > self.outbox_bytes_max;
+        if was_over && !is_over && !std::mem::replace(&mut connection.again, true) {
+            self.again.push(to);
         }
         if !connection.dirty {
             connection.dirty = true;
@@ -131,6 +139,7 @@ impl<T: Transport> Loop<T> {
             connections: &mut self.connections,
             dirty: &mut self.dirty,
             slow: &mut self.slow,
+            again: &mut self.again,
             outbox_bytes_max: self.config.outbox_bytes_max,
             now: self.now,
             count: &mut self.counted.deliveries,

@@ -13,12 +13,17 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::memory::home_of;
 use crate::engine::{
-    Account, AccountFilter, AccountPage, Answer, Command, FriendsEdited, Snapshot, StatusCounts,
+    Account, AccountFilter, AccountPage, Answer, Command, Detail, FriendsEdited, Snapshot, StatusCounts,
 };
 use crate::statistics::{AppStatistics, LoopStatistics};
 
 /// Orders that may wait for one loop; more wait with whoever gives them.
 pub(crate) const ORDERS_MAX: usize = 256;
+
+/// Accounts described with their lists in one turn of a loop, and without. With thousands of friends the lists of one are
+/// 100 KB to copy: nobody waits for those of hundreds.
+const LISTS_AT_ONCE: usize = 16;
+const DEVICES_AT_ONCE: usize = 500;
 
 /// An order to one loop.
 pub(crate) enum Order {
@@ -172,22 +177,28 @@ impl AsyncAdmin {
         }
     }
 
-    /// All that is known of accounts, in the order asked; `None`: no such account.
-    pub async fn describe(&self, app: AppId, users: &[UserId]) -> Result<Vec<Option<Account>>, Unavailable> {
+    /// What is known of accounts, in the order asked; `None`: no such account. A part of many at a time, so that nobody
+    /// waits for it.
+    pub async fn describe(
+        &self,
+        app: AppId,
+        users: &[UserId],
+        detail: Detail,
+    ) -> Result<Vec<Option<Account>>, Unavailable> {
+        let at_once = match detail {
+            Detail::Devices => DEVICES_AT_ONCE,
+            Detail::Lists => LISTS_AT_ONCE,
+        };
         let mut by_home: Vec<Vec<(usize, UserId)>> = vec![Vec::new(); self.loops.len()];
         for (position, user) in users.iter().enumerate() {
             let home = home_of(&UserKey { app, user: *user }, self.loops.len());
             by_home.get_mut(home).ok_or(Unavailable)?.push((position, *user));
         }
         let mut all = vec![None; users.len()];
-        for (to, here) in self
-            .loops
-            .iter()
-            .zip(by_home)
-            .filter(|(_, here)| !here.is_empty())
-        {
-            let (positions, users): (Vec<usize>, Vec<UserId>) = here.into_iter().unzip();
-            let command = Command::Describe { app, users };
+        let homes = self.loops.iter().zip(&by_home);
+        for (to, here) in homes.flat_map(|(to, here)| here.chunks(at_once).map(move |here| (to, here))) {
+            let (positions, users): (Vec<usize>, Vec<UserId>) = here.iter().copied().unzip();
+            let command = Command::Describe { app, users, detail };
             let Answer::Accounts(accounts) = ask(to, |done| Order::Engine { command, done }).await else {
                 return Err(Unavailable);
             };

@@ -3,8 +3,9 @@
 mod support;
 
 use presence_node::NodeConfig;
+use presence_node::engine::Detail;
 use presence_protocol::message::{Request, ServerMessage};
-use support::{Kind, OFFLINE, ONLINE, UNLOGINED, app, names, settings, user, user_id};
+use support::{Kind, OFFLINE, ONLINE, UNLOGINED, app, app_id, names, settings, user, user_id};
 
 stories!(
     two_users_see_each_other,
@@ -21,6 +22,7 @@ stories!(
     a_deleted_account_is_gone_from_lists_and_newer_when_it_returns_r1_5,
     an_imported_account_exists_without_a_login_r1_2,
     nothing_crosses_accounts_that_nobody_mentioned_r1_2,
+    many_accounts_are_described_in_the_order_asked,
 );
 
 async fn two_users_see_each_other(kind: Kind) {
@@ -354,5 +356,33 @@ async fn nothing_crosses_accounts_that_nobody_mentioned_r1_2(kind: Kind) {
     );
     assert_eq!(alice.follow(&["mentioned"]).await[0].status, UNLOGINED);
     assert_eq!(alice.look_at("mentioned").await.status, UNLOGINED);
+    node.stop().await;
+}
+
+/// More than are described in one go, the last of them unknown.
+async fn many_accounts_are_described_in_the_order_asked(kind: Kind) {
+    let node = kind.node(settings());
+    let names: Vec<String> = (0..100).map(|number| format!("user-{number}")).collect();
+    let users: Vec<_> = names.iter().map(|name| user_id(name)).collect();
+    for (number, name) in names[..99].iter().enumerate() {
+        node.admin.import_account(user(name)).await;
+        if number % 3 != 0 {
+            node.admin.set_friends(user(name), vec![users[number - 1]]).await;
+        }
+    }
+    for (detail, has_lists) in [(Detail::Lists, true), (Detail::Devices, false)] {
+        let described = node
+            .admin
+            .describe(app_id(), &users, detail)
+            .await
+            .expect("it runs");
+        assert_eq!(described.len(), users.len());
+        for (number, account) in described.iter().enumerate() {
+            let friend = (number % 3 != 0 && has_lists).then(|| users[number - 1]);
+            let friends = account.as_ref().map(|account| account.friends.as_slice());
+            let expected = (number != 99).then_some(friend.as_slice());
+            assert_eq!(friends, expected, "{number}");
+        }
+    }
     node.stop().await;
 }

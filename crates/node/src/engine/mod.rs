@@ -181,12 +181,14 @@ pub enum Command {
         /// Friends the list may then have.
         friends_max: usize,
     },
-    /// All that is known of users at home here. Answer: `Accounts`, in the order asked.
+    /// What is known of users at home here. Answer: `Accounts`, in the order asked.
     Describe {
         /// Of this app.
         app: AppId,
         /// Whom.
         users: Vec<UserId>,
+        /// How much of each.
+        detail: Detail,
     },
     /// Accounts at home here, a part of them. Answer: `AccountPage`.
     ListAccounts {
@@ -248,7 +250,16 @@ pub struct AccountFilter {
     pub watches: Option<UserId>,
 }
 
-/// All that is known of an account.
+/// How much of an account is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// What it shows, and its devices. Its lists, which may hold thousands of ids, are left empty.
+    Devices,
+    /// All.
+    Lists,
+}
+
+/// What is known of an account: all, or as much as the [`Detail`] asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// What it shows.

@@ -1,6 +1,7 @@
 //! `sns`: friend lists (R9.1).
 
 use presence::ids::UserId;
+use presence_node::engine::Detail;
 use presence_protocol::errors::code;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -152,7 +153,7 @@ pub async fn get(call: &Call<'_>, body: &[u8]) -> Answer {
     let account = call
         .service
         .admin
-        .describe(call.administrator.app, &[owner])
+        .describe(call.administrator.app, &[owner], Detail::Lists)
         .await?
         .into_iter()
         .flatten()

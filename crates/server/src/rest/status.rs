@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use presence::ids::{Platform, UserId};
 use presence::status::Status;
 use presence::user::{DeviceView, Standing};
-use presence_node::engine::Account;
+use presence_node::engine::{Account, Detail};
 use presence_protocol::errors::code;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -57,7 +57,7 @@ pub async fn query(call: &Call<'_>, body: &[u8], field: Field) -> Result<Map<Str
     let mut found = call
         .service
         .admin
-        .describe(call.administrator.app, &users)
+        .describe(call.administrator.app, &users, Detail::Devices)
         .await?
         .into_iter();
     let (mut results, mut errors) = (Vec::new(), Vec::new());

@@ -5,7 +5,7 @@ use presence::ids::{Platform, UserId, UserKey};
 use presence::status::{Reason, Status};
 use presence::user::{DeviceView, Standing};
 use presence_node::Cursor;
-use presence_node::engine::{Account, AccountFilter, Snapshot};
+use presence_node::engine::{Account, AccountFilter, Detail, Snapshot};
 use presence_protocol::errors::{self, code};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -53,7 +53,11 @@ pub async fn watchers(call: &Call<'_>, name: &str) -> Answer {
     };
     let (found, next) = find(call, filter).await?;
     let ids: Vec<UserId> = found.iter().map(|(watcher, _)| *watcher).collect();
-    let described = call.service.admin.describe(call.administrator.app, &ids).await?;
+    let described = call
+        .service
+        .admin
+        .describe(call.administrator.app, &ids, Detail::Lists)
+        .await?;
     let watchers: Vec<Value> = found
         .iter()
         .zip(described)
@@ -274,7 +278,7 @@ async fn described(call: &Call<'_>, user: UserId) -> Result<Account, Failure> {
     let found = call
         .service
         .admin
-        .describe(call.administrator.app, &[user])
+        .describe(call.administrator.app, &[user], Detail::Lists)
         .await?;
     found.into_iter().flatten().next().ok_or_else(no_account)
 }

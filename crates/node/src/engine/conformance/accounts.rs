@@ -3,7 +3,7 @@
 use presence::user::Standing;
 
 use super::*;
-use crate::engine::{AccountFilter, AccountPage, FriendsEdited, StatusCounts};
+use crate::engine::{AccountFilter, AccountPage, Detail, FriendsEdited, StatusCounts};
 
 /// The answer to a command at that loop; what else comes before it is told elsewhere in the suite.
 fn answered(world: &mut World, at: usize, command: Command) -> Answer {
@@ -61,29 +61,29 @@ pub(super) fn an_account_is_described_with_its_devices_and_lists(world: &mut Wor
         },
     );
     let nobody = world.user("nobody").user;
-    let described = ask(
-        world,
-        &alice,
-        Command::Describe {
-            app: alice.app,
-            users: vec![alice.user, nobody],
-        },
-    );
-    let Answer::Accounts(accounts) = described else {
-        panic!("{described:?}")
-    };
-    let [Some(account), None] = accounts.as_slice() else {
-        panic!("{accounts:?}")
-    };
-    assert_eq!(account.snapshot.presence.custom.as_str(), "busy");
-    assert_eq!(
-        (&account.subscriptions, &account.friends),
-        (&vec![bob.user], &vec![bob.user])
-    );
-    let [device] = account.devices.as_slice() else {
-        panic!("{:?}", account.devices)
-    };
-    assert_eq!((device.session, device.standing), (session, Standing::Live));
+    for (detail, list) in [(Detail::Devices, vec![]), (Detail::Lists, vec![bob.user])] {
+        let described = ask(
+            world,
+            &alice,
+            Command::Describe {
+                app: alice.app,
+                users: vec![alice.user, nobody],
+                detail,
+            },
+        );
+        let Answer::Accounts(accounts) = described else {
+            panic!("{described:?}")
+        };
+        let [Some(account), None] = accounts.as_slice() else {
+            panic!("{accounts:?}")
+        };
+        assert_eq!(account.snapshot.presence.custom.as_str(), "busy");
+        assert_eq!((&account.subscriptions, &account.friends), (&list, &list));
+        let [device] = account.devices.as_slice() else {
+            panic!("{:?}", account.devices)
+        };
+        assert_eq!((device.session, device.standing), (session, Standing::Live));
+    }
 }
 
 /// All accounts that meet `filter`, two at a time.

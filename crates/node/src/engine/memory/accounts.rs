@@ -4,7 +4,7 @@ use presence::ids::{AppId, UserId, UserKey};
 use presence::status::Status;
 
 use super::{MemoryEngine, Record};
-use crate::engine::{Account, AccountFilter, AccountPage};
+use crate::engine::{Account, AccountFilter, AccountPage, Detail};
 
 /// Records looked at for one part of a list: about 0.1 ms, so that listing a million accounts delays nobody.
 const RECORDS_AT_ONCE: u32 = 500;
@@ -24,16 +24,20 @@ impl MemoryEngine {
         }
     }
 
-    pub(super) fn describe(&self, app: AppId, users: &[UserId]) -> Vec<Option<Account>> {
+    pub(super) fn describe(&self, app: AppId, users: &[UserId], detail: Detail) -> Vec<Option<Account>> {
         users
             .iter()
             .map(|user| {
                 let record = self.records.of(&UserKey { app, user: *user })?;
+                let (subscriptions, friends) = match detail {
+                    Detail::Devices => (Vec::new(), Vec::new()),
+                    Detail::Lists => (record.list.ids().collect(), record.friends.to_vec()),
+                };
                 Some(Account {
                     snapshot: record.snapshot(self.lift),
                     devices: record.user.devices(),
-                    subscriptions: record.list.ids().collect(),
-                    friends: record.friends.to_vec(),
+                    subscriptions,
+                    friends,
                 })
             })
             .collect()

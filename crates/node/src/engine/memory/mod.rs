@@ -406,8 +406,8 @@ impl Engine for MemoryEngine {
                 remove,
                 friends_max,
             } => self.edit_friends(owner, &add, &remove, friends_max, at, tag),
-            Command::Describe { app, users } => {
-                let accounts = self.describe(app, &users);
+            Command::Describe { app, users, detail } => {
+                let accounts = self.describe(app, &users, detail);
                 self.answer(tag, Answer::Accounts(accounts));
             }
             Command::ListAccounts {

@@ -278,3 +278,24 @@ async fn websocket_goes_over_tls_too() {
     expect_echo(&mut stream).await;
     node.stop(PATIENCE).expect("it stops");
 }
+
+/// R2.6: any byte counts, also one that carries none of ours.
+#[tokio::test(start_paused = true)]
+async fn a_ping_is_a_sign_of_life() {
+    let node = Kind::Memory.node(settings());
+    let mut alice = node.dial().await;
+    let mut login = BytesMut::from(&PREFACE[..]);
+    encode_request(1, &Request::Login(node.login_request("alice")), &mut login);
+    let length = u16::try_from(login.len()).expect("a short one").to_be_bytes();
+    // With a mask of zeros.
+    let header = [0x82, 0xfe, length[0], length[1], 0, 0, 0, 0];
+    alice
+        .send_raw(&[REQUEST.as_bytes(), &header, &login].concat())
+        .await;
+    for _ in 0..3 {
+        assert!(!alice.is_closed_within(Duration::from_secs(399)).await);
+        alice.send_raw(&frame(0x89, b"")).await;
+    }
+    assert!(alice.is_closed_within(Duration::from_secs(402)).await);
+    node.stop().await;
+}

@@ -70,6 +70,14 @@ impl<S> Layered<S> {
             .is_some_and(|layers| layers.websocket.is_some())
     }
 
+    /// Whether something came since the last call of which nothing was read, because it is of a layer's own: a Ping of
+    /// WebSocket is a sign of life, too.
+    pub fn take_heard(&mut self) -> bool {
+        let layers = self.layers.as_mut();
+        let websocket = layers.and_then(|layers| layers.websocket.as_mut());
+        websocket.is_some_and(|websocket| websocket.take_heard())
+    }
+
     /// The same layers over a stream made of this one: for a connection that moves.
     pub fn try_map<R, E>(self, map: impl FnOnce(S) -> Result<R, E>) -> Result<Layered<R>, E> {
         let Layered { stream, layers } = self;

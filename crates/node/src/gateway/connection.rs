@@ -246,6 +246,8 @@ impl<T: Transport> Connection<T> {
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => Received::Bytes(0),
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Received::Foreign(error),
             Poll::Ready(Err(_)) => Received::End,
+            // R2.6: any byte is a sign of life.
+            Poll::Pending if self.transport.take_heard() => Received::Bytes(0),
             Poll::Pending => Received::Nothing,
         }
     }

@@ -43,6 +43,8 @@ pub struct WebSocket {
     close_sent: bool,
     /// A Close came: nothing more will.
     ended: bool,
+    /// Bytes came that were no payload: headers, Pings.
+    heard: bool,
 }
 
 impl std::fmt::Debug for WebSocket {
@@ -80,11 +82,16 @@ impl WebSocket {
             pong_waits: false,
             close_sent: false,
             ended: false,
+            heard: false,
         }
     }
 
     pub(crate) fn wants_write(&self) -> bool {
         !self.out.is_empty()
+    }
+
+    pub(crate) fn take_heard(&mut self) -> bool {
+        std::mem::take(&mut self.heard)
     }
 
     pub(crate) fn poll_read<S: AsyncRead + AsyncWrite + Unpin>(
@@ -120,7 +127,7 @@ impl WebSocket {
                 Err(violation) => {
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, violation)));
                 }
-                Ok(0) => {}
+                Ok(0) => self.heard = true,
                 Ok(count) => {
                     buffer.advance(count);
                     return Poll::Ready(Ok(()));

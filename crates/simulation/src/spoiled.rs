@@ -50,6 +50,10 @@ impl Store for Spoiled {
         self.lift
     }
 
+    fn earlier_lifts(&self) -> Vec<Version> {
+        self.store.0.earlier_lifts()
+    }
+
     fn load(&self, take: Take<'_>) -> io::Result<()> {
         let mut users = 0;
         self.store.0.load(&mut |table, key, value| {

@@ -16,6 +16,7 @@ pub struct Held {
     records: Arc<Mutex<Records>>,
     last_floor: u64,
     lift: u64,
+    earlier_lifts: Vec<Version>,
 }
 
 /// How far the floors of two starts are apart: further than one of them gives out versions.
@@ -27,6 +28,7 @@ impl Held {
         let floor = least.0.max(self.last_floor + FLOOR_STEP);
         self.last_floor = floor;
         if crashed {
+            self.earlier_lifts.push(Version(self.lift));
             self.lift = floor - 1;
         }
         StoreHandle(Arc::new(HeldStore {
@@ -34,6 +36,7 @@ impl Held {
             records: Arc::clone(&self.records),
             floor: Version(floor),
             lift: Version(self.lift),
+            earlier_lifts: self.earlier_lifts.clone(),
         }))
     }
 
@@ -44,6 +47,7 @@ impl Held {
             records: Arc::new(Mutex::new(locked(&self.records).clone())),
             last_floor: self.last_floor,
             lift: self.lift,
+            earlier_lifts: self.earlier_lifts.clone(),
         }
     }
 
@@ -63,6 +67,7 @@ struct HeldStore {
     records: Arc<Mutex<Records>>,
     floor: Version,
     lift: Version,
+    earlier_lifts: Vec<Version>,
 }
 
 impl Store for HeldStore {
@@ -72,6 +77,10 @@ impl Store for HeldStore {
 
     fn lift(&self) -> Version {
         self.lift
+    }
+
+    fn earlier_lifts(&self) -> Vec<Version> {
+        self.earlier_lifts.clone()
     }
 
     fn load(&self, take: Take<'_>) -> io::Result<()> {

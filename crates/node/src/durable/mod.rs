@@ -88,6 +88,12 @@ pub trait Store: Send + Sync + 'static {
     /// everything that the crashed server may have shown and could not keep; else it is that of the last such start.
     fn lift(&self) -> Version;
 
+    /// The lifts of earlier starts that followed crashes, as far as they are remembered, but for [`Store::lift`] itself. Whoever
+    /// was told one of them knows what has not changed since (R6.6).
+    fn earlier_lifts(&self) -> Vec<Version> {
+        Vec::new()
+    }
+
     /// Gives every record of users, lists and friends to `take`, once. Called once, before anything is kept.
     fn load(&self, take: Take<'_>) -> io::Result<()>;
 

@@ -220,7 +220,8 @@ pub enum Command {
 pub struct Snapshot {
     /// R4.4.
     pub presence: Presence,
-    /// Who was told this version knows what is shown, too (R6.6): a crash raised the version and nothing else.
+    /// Who was told this version knows what is shown, too (R6.6): a crash raised the version and nothing else. Ask
+    /// [`Engine::knows`].
     pub kept_version: Version,
     /// Bits of the platforms online (R1.4).
     pub platforms: u32,
@@ -460,6 +461,12 @@ pub enum Output {
 pub trait Engine: Send {
     /// Above every version that an earlier start gave out, and not above any of this one (R6.5).
     fn floor(&self) -> Version;
+
+    /// Whether who was told of a user at the version `told` knows what that user shows, of whom `kept` is the
+    /// [kept version](Snapshot::kept_version) (R6.6).
+    fn knows(&self, told: Version, kept: Version) -> bool {
+        told == kept
+    }
 
     /// Begins a command. Without a tag nobody waits for the answer and none is given.
     fn submit(&mut self, at: Now, tag: Option<Tag>, command: Command);

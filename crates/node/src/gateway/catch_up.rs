@@ -65,7 +65,7 @@ impl<T: Transport> Loop<T> {
             if let Some(snapshot) = snapshot
                 && snapshot.kept_version != snapshot.presence.version
                 && let Some(told) = known.get(id).copied()
-                && told.version == snapshot.kept_version
+                && self.engine.knows(told.version, snapshot.kept_version)
             {
                 let told = Told {
                     version: snapshot.presence.version,

@@ -247,7 +247,8 @@ impl<T: Transport> Loop<T> {
         // R8.2. Who comes back after a crash, whose own presence got another version by it and nothing else, knows it
         // (R6.6).
         let told = known.get(&user.user).map(|told| told.version);
-        let knows = done.kept_version != done.presence.version && told == Some(done.kept_version);
+        let knows = done.kept_version != done.presence.version
+            && told.is_some_and(|told| self.engine.knows(told, done.kept_version));
         if !knows {
             self.send_own_presence(id, &user, &done.presence);
         }

@@ -39,6 +39,11 @@ const META_RESERVED: &str = "reserved";
 const META_LIFT: &str = "lift";
 const META_RUNNING: &str = "running";
 
+/// The lifts of starts before that of `meta`. There is no such table before the second crash.
+const LIFTS: TableDefinition<'static, u64, ()> = TableDefinition::new("lifts");
+/// How many of them are kept: who was last told one of those before is told again what it knows.
+const LIFTS_MAX: usize = 16;
+
 type Bytes = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
 /// What an app's settings were in the file when a server last looked (see `settings`). Not a table of the node's.
@@ -190,9 +195,40 @@ impl StoreFile {
         })
     }
 
+    /// See [`Store::earlier_lifts`](presence_node::durable::Store::earlier_lifts): of the start that `numbers` are for, before
+    /// they are written by [`StoreFile::reserve`]. Ascending.
+    pub fn earlier_lifts(&self, numbers: Numbers) -> Result<Vec<u64>, redb::Error> {
+        let transaction = self.database.begin_read()?;
+        let mut lifts = Vec::new();
+        match transaction.open_table(LIFTS) {
+            Ok(table) => {
+                for entry in table.iter()? {
+                    lifts.push(entry?.0.value());
+                }
+            }
+            Err(redb::TableError::TableDoesNotExist(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let last = transaction.open_table(META)?.get(META_LIFT)?;
+        let last = last.map_or(0, |value| value.value());
+        if last != 0 && last != numbers.lift {
+            lifts.push(last);
+        }
+        lifts.drain(..lifts.len().saturating_sub(LIFTS_MAX));
+        Ok(lifts)
+    }
+
     /// The first commit of a start: before anything is given out.
     pub fn reserve(&self, numbers: Numbers) -> Result<(), redb::Error> {
+        let earlier = self.earlier_lifts(numbers)?;
         let transaction = self.database.begin_write()?;
+        if !earlier.is_empty() {
+            let mut lifts = transaction.open_table(LIFTS)?;
+            for lift in &earlier {
+                lifts.insert(lift, ())?;
+            }
+            lifts.retain(|lift, ()| earlier.contains(&lift))?;
+        }
         {
             let mut meta = transaction.open_table(META)?;
             meta.insert(META_RESERVED, numbers.reserved)?;

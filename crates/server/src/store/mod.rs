@@ -59,6 +59,7 @@ pub struct Store {
 struct Shared {
     path: PathBuf,
     numbers: Numbers,
+    earlier_lifts: Vec<Version>,
     /// Until the node has loaded it.
     file: Mutex<Option<StoreFile>>,
     batches: Sender<Vec<Saved>>,
@@ -80,6 +81,9 @@ impl Store {
         let file = folder.open_database()?;
         upgrade_if_older(&file, &path)?;
         let numbers = file.numbers(now).map_err(|error| StoreError::of(&path, error))?;
+        let earlier_lifts = file
+            .earlier_lifts(numbers)
+            .map_err(|error| StoreError::of(&path, error))?;
         let (batches, batches_out) = bounded(BATCHES_MAX);
         let (orders, orders_out) = bounded(ORDERS_MAX);
         let statistics = Arc::new(Statistics::default());
@@ -97,6 +101,7 @@ impl Store {
             shared: Arc::new(Shared {
                 path,
                 numbers,
+                earlier_lifts: earlier_lifts.into_iter().map(Version).collect(),
                 file: Mutex::new(Some(file)),
                 batches,
                 orders,
@@ -231,6 +236,10 @@ impl presence_node::durable::Store for Shared {
 
     fn lift(&self) -> Version {
         Version(self.numbers.lift)
+    }
+
+    fn earlier_lifts(&self) -> Vec<Version> {
+        self.earlier_lifts.clone()
     }
 
     fn load(&self, take: Take<'_>) -> io::Result<()> {

@@ -361,6 +361,38 @@ fn a_clock_set_back_gives_no_lower_numbers() {
     assert_eq!((after_order.lift, after_order.after_crash), (last.lift, false));
 }
 
+/// R6.6.
+#[test]
+fn the_lifts_of_earlier_crashes_are_remembered_the_newest_of_them() {
+    let disk = Disk::default();
+    let open = || {
+        let file = disk.open().expect("a store");
+        file.release().expect("written");
+        file
+    };
+    let mut lifts = Vec::new();
+    for start in 0..20_usize {
+        let file = open();
+        let numbers = file.numbers(NOW).expect("numbers");
+        // Of starts 1 to 20: the first follows no crash.
+        let before = lifts.len().saturating_sub(16);
+        assert_eq!(
+            file.earlier_lifts(numbers).expect("readable"),
+            lifts[before..],
+            "{start}"
+        );
+        file.reserve(numbers).expect("written");
+        lifts.extend((start > 0).then_some(numbers.lift));
+    }
+    // After an orderly end the last lift is the one that is in effect still.
+    open().commit(&Pending::new(), None, true).expect("written");
+    let file = open();
+    let numbers = file.numbers(NOW).expect("numbers");
+    assert_eq!(lifts.pop(), Some(numbers.lift));
+    let earlier = file.earlier_lifts(numbers).expect("readable");
+    assert_eq!(earlier, lifts[lifts.len() - 16..]);
+}
+
 /// The thread with a disk of its own.
 struct Thread {
     disk: Disk,

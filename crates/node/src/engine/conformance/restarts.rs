@@ -41,6 +41,10 @@ const CASES: &[RestartCase] = &[
         what_was_not_kept_is_never_shown_under_a_version_that_was,
     ),
     (
+        "who was told after one crash knows what did not change until after the next",
+        who_was_told_after_one_crash_knows_what_did_not_change_until_after_the_next,
+    ),
+    (
         "after an orderly end the versions stay as they were",
         after_an_orderly_end_the_versions_stay,
     ),
@@ -228,6 +232,41 @@ fn what_was_not_kept_is_never_shown_under_a_version_that_was(servers: &mut Serve
     assert_eq!(servers.world.set(&alice, session, "new"), Answer::Done);
     let new = servers.world.change(home, &alice);
     assert!(new.version > shown.presence.version);
+}
+
+/// R6.6: whether it was told before the first crash or after any of them.
+fn who_was_told_after_one_crash_knows_what_did_not_change_until_after_the_next(servers: &mut Servers<'_>) {
+    let alice = servers.world.user("alice");
+    let home = servers.world.home(&alice);
+    servers.world.online(&alice);
+    servers.settle();
+    let mut told = vec![servers.look(&alice).expect("an account").presence.version];
+    for _ in 0..3 {
+        servers.held = servers.held.snapshot();
+        servers.start(true);
+        let shown = servers.look(&alice).expect("an account");
+        let knows = |told: &Version| servers.world.engines[home].knows(*told, shown.kept_version);
+        assert!(told.iter().all(knows), "{}: {told:?}", servers.world.case);
+        told.push(shown.presence.version);
+    }
+    // Not who was told of a change that is lost; and after a change nobody who was told before it.
+    let left = servers.held.snapshot();
+    let set = |servers: &mut Servers<'_>, text| {
+        let (login, connection) = servers.world.log_in(&alice, "device");
+        let done = servers.world.set(&alice, (login.session, connection), text);
+        assert_eq!(done, Answer::Done);
+        servers.world.change(home, &alice).version
+    };
+    let lost = set(servers, "lost");
+    servers.held = left;
+    servers.start(true);
+    let kept = servers.look(&alice).expect("an account").kept_version;
+    let engine = &servers.world.engines[home];
+    assert!(!engine.knows(lost, kept), "{}", servers.world.case);
+    let kept = set(servers, "kept");
+    let engine = &servers.world.engines[home];
+    let mut knows = told.iter().map(|told| engine.knows(*told, kept));
+    assert!(!knows.any(|knows| knows), "{}: {told:?}", servers.world.case);
 }
 
 /// R6.6: nobody is told anything anew.

@@ -131,6 +131,7 @@ impl MemoryEngine {
         let mut engines = MemoryEngine::for_loops(loops, store.floor(), apps);
         for engine in &mut engines {
             engine.lift = store.lift();
+            engine.earlier_lifts = store.earlier_lifts();
         }
         let loops = engines.len();
         let start = clock();

@@ -164,6 +164,8 @@ pub struct MemoryEngine {
     floor: Version,
     /// See [`Store::lift`](crate::durable::Store::lift).
     lift: Version,
+    /// See [`Store::earlier_lifts`](crate::durable::Store::earlier_lifts).
+    earlier_lifts: Vec<Version>,
     keeping: Option<Box<Keeping>>,
     apps: HashMap<AppId, AppSettings>,
     records: KeyedSlab<Record>,
@@ -198,6 +200,7 @@ impl MemoryEngine {
                 index,
                 floor,
                 lift: Version(0),
+                earlier_lifts: Vec::new(),
                 keeping: None,
                 apps: apps.iter().cloned().collect(),
                 records: KeyedSlab::new(),
@@ -329,6 +332,12 @@ impl MemoryEngine {
 impl Engine for MemoryEngine {
     fn floor(&self) -> Version {
         self.floor
+    }
+
+    fn knows(&self, told: Version, kept: Version) -> bool {
+        // No change has the version of a lift: whoever was told it was told what was kept then, and what is kept now if
+        // that is older.
+        told == kept || (told > kept && self.earlier_lifts.contains(&told))
     }
 
     fn submit(&mut self, at: Now, tag: Option<Tag>, command: Command) {

@@ -30,6 +30,7 @@ pub mod options;
 #[cfg(feature = "test-panic")]
 mod planted;
 mod race;
+mod resolver;
 mod runtime;
 mod session;
 mod visible;

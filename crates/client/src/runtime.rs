@@ -6,10 +6,8 @@
 //! [`Process`], and clients made before answer `FORKED`.
 
 use std::io;
-#[cfg(feature = "tls")]
-use std::sync::Weak;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, Weak, mpsc};
 use std::thread::JoinHandle;
 
 #[cfg(feature = "tls")]
@@ -23,6 +21,7 @@ use tokio::sync::Notify;
 use crate::caller::CallerCpu;
 use crate::delivery::shared::SharedThread;
 use crate::delivery::thread_mark;
+use crate::resolver::Resolver;
 use crate::visible::lock;
 
 /// Forks within forks, each with clients of its own, before the innermost may have none: nobody comes near, and a fixed
@@ -36,6 +35,8 @@ static DEPTH: AtomicUsize = AtomicUsize::new(0);
 pub(crate) struct Process {
     pub(crate) runtime: Usage<Runtime>,
     pub(crate) callbacks: Usage<SharedThread>,
+    /// Gone with the last client and the last look-up.
+    resolver: Weak<Resolver>,
     /// Gone with the last client that uses it.
     #[cfg(feature = "tls")]
     system_verifier: Weak<Verifier>,
@@ -46,6 +47,7 @@ impl Process {
         Process {
             runtime: Usage(None),
             callbacks: Usage(None),
+            resolver: Weak::new(),
             #[cfg(feature = "tls")]
             system_verifier: Weak::new(),
         }
@@ -61,6 +63,20 @@ pub fn after_fork_in_child() {
 /// How many forks deep this process is.
 pub(crate) fn fork_depth() -> usize {
     DEPTH.load(Ordering::Acquire)
+}
+
+/// Who looks names up for all clients.
+pub(crate) fn resolver() -> Arc<Resolver> {
+    let Some(process) = PROCESSES.get(fork_depth()) else {
+        // A client cannot be had here: see `Lease::take`.
+        return Arc::new(Resolver::system());
+    };
+    let mut process = lock(process);
+    process.resolver.upgrade().unwrap_or_else(|| {
+        let resolver = Arc::new(Resolver::system());
+        process.resolver = Arc::downgrade(&resolver);
+        resolver
+    })
 }
 
 /// Who decides on certificates as the system does, if a client has asked for it: its hundred and more authorities are in

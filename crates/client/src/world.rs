@@ -3,18 +3,18 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
 
 use crate::race::first_connected;
+use crate::resolver::Resolver;
+use crate::runtime;
 
 /// A connection: bytes both ways.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -37,24 +37,33 @@ pub trait World: Send + Sync + 'static {
     fn random(&self) -> u64;
 }
 
-/// Name look-ups of one client that may be under way in the system, and likewise verifications of certificates. They
-/// cannot be called off, so a resolver that hangs would otherwise gather a thread with each attempt to connect.
-const OFF_THREAD_MAX: usize = 4;
-
 /// The real outside: TCP, the system's clock and randomness.
 #[derive(Debug)]
 pub struct SystemWorld {
     origin: Instant,
-    lookups: Arc<AtomicUsize>,
+    resolver: Arc<Resolver>,
 }
 
 impl SystemWorld {
-    /// A world for one client.
+    /// A world for one client. Names are looked up together with those of all other clients of the process.
     #[must_use]
     pub fn new() -> SystemWorld {
         SystemWorld {
             origin: Instant::now(),
-            lookups: Arc::default(),
+            resolver: runtime::resolver(),
+        }
+    }
+
+    /// The same with names of one's own, for tests and for programs with another resolver than the system's: `look_up` has
+    /// the addresses of a name, with whatever port. It is called on threads of its own, may take its time, and is shared by
+    /// the attempts of one moment, of all clients of this world.
+    #[must_use]
+    pub fn with_names(
+        look_up: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+    ) -> SystemWorld {
+        SystemWorld {
+            origin: Instant::now(),
+            resolver: Arc::new(Resolver::new(look_up)),
         }
     }
 }
@@ -68,12 +77,15 @@ impl Default for SystemWorld {
 impl World for SystemWorld {
     fn connect(&self, host: &str, port: u16) -> Connecting {
         let host = host.to_owned();
-        let lookups = Arc::clone(&self.lookups);
+        let resolver = Arc::clone(&self.resolver);
         Box::pin(async move {
-            let addresses = match host.parse::<IpAddr>() {
+            let mut addresses = match host.parse::<IpAddr>() {
                 Ok(address) => vec![SocketAddr::new(address, port)],
-                Err(_) => look_up(host, port, lookups).await?,
+                Err(_) => resolver.resolve(&host).await?,
             };
+            for address in &mut addresses {
+                address.set_port(port);
+            }
             first_connected(addresses, |address| async move {
                 let named = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
                 let stream = TcpStream::connect(address).await.map_err(named)?;
@@ -144,64 +156,14 @@ fn boot_ms() -> Option<u64> {
     None
 }
 
-async fn look_up(host: String, port: u16, lookups: Arc<AtomicUsize>) -> io::Result<Vec<SocketAddr>> {
-    off_thread("tim-resolve", &lookups, move || {
-        (host.as_str(), port).to_socket_addrs().map(Iterator::collect)
-    })
-    .await?
-}
-
-/// Does what blocks, such as the system's resolver, on a thread of its own: tokio's pool would make the end of the runtime
-/// wait for it. The thread may outlive the client. `running` counts its kind, for the bound on them.
-pub(crate) async fn off_thread<T: Send + 'static>(
-    name: &str,
-    running: &Arc<AtomicUsize>,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> io::Result<T> {
-    let counted = Counted(Arc::clone(running));
-    if running.fetch_add(1, Ordering::Relaxed) >= OFF_THREAD_MAX {
-        let text = format!("earlier work of the thread {name} has not ended");
-        return Err(io::Error::new(io::ErrorKind::WouldBlock, text));
-    }
-    let (answer, answered) = oneshot::channel();
-    std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-        // In this order, so that whoever hears of a panic finds the room it left.
-        let (answer, counted) = (answer, counted);
-        let done = work();
-        drop(counted);
-        // Nobody may be waiting any more; that is fine.
-        drop(answer.send(done));
-    })?;
-    answered
-        .await
-        .map_err(|_| io::Error::other("a helping thread ended without an answer"))
-}
-
-/// One that is counted, until it ends in whichever way: what it does is others' code, which may panic.
-struct Counted(Arc<AtomicUsize>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn work_that_panics_does_not_use_up_the_threads_there_may_be() {
-        let running = Arc::default();
-        for _ in 0..=OFF_THREAD_MAX {
-            let done = off_thread("tim-test", &running, || {
-                std::panic::resume_unwind(Box::new("a bug"))
-            })
-            .await;
-            let done: io::Result<()> = done;
-            assert_eq!(done.unwrap_err().kind(), io::ErrorKind::Other);
-        }
-        assert_eq!(off_thread("tim-test", &running, || 7).await.unwrap(), 7);
+    #[test]
+    fn the_clients_of_a_process_look_names_up_together() {
+        let (one, other) = (SystemWorld::new(), SystemWorld::new());
+        assert!(Arc::ptr_eq(&one.resolver, &other.resolver));
     }
 
     /// Of two worlds made at different times, too: the origin is the machine's.

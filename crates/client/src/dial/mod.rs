@@ -1,6 +1,8 @@
 //! From a server's address to a stream of the protocol's bytes: TCP, straight or through a proxy, then TLS, then WebSocket,
 //! as the options say. A client makes every connection here and never falls back from TLS to none.
 
+#[cfg(feature = "tls")]
+mod off_thread;
 mod proxy;
 #[cfg(feature = "tls")]
 mod trust;

@@ -19,12 +19,13 @@ use rustls::{CertificateError, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
 use super::NotTrusted;
+use super::off_thread::off_thread;
 use super::verifier::{OtherKey, Pinned};
 use crate::api::CallError;
 use crate::options::Options;
 use crate::runtime;
 use crate::visible::lock;
-use crate::world::{Stream, off_thread};
+use crate::world::Stream;
 
 /// Sessions kept to be resumed: a client has one server.
 const SESSIONS_MAX: usize = 2;

@@ -161,7 +161,8 @@ typedef void (*TIMUserSigExpiredCallback)(const void *user_data);
 typedef void (*TIMUserStatusChangedCallback)(const char *json_user_status_array, const void *user_data);
 /** A log record. */
 typedef void (*TIMLogCallback)(enum TIMLogLevel level, const char *log, const void *user_data);
-/* Of events that do not happen here: never called. */
+/* Of events that do not happen here: never called. There are no profiles and messages; one's own status comes to the user-status
+ * callback; a friend list is the backend's, and TIMFriendshipGetFriendProfileList has it as it is. */
 typedef void (*TIMSelfInfoUpdatedCallback)(const char *json_user_profile, const void *user_data);
 typedef void (*TIMUserInfoChangedCallback)(const char *json_user_info_array, const void *user_data);
 typedef void (*TIMExperimentalNotifyCallback)(const char *key, const char *data, const void *user_data);

@@ -6,7 +6,7 @@ use std::ffi::{CString, c_char, c_int, c_void};
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use presence_client::LoginState;
+use presence_client::{Client, Completion, LoginState};
 use presence_protocol::errors::code;
 use serde_json::Value;
 
@@ -69,7 +69,7 @@ pub extern "C" fn TIMGetServerTime() -> u64 {
     guarded(0, || {
         let server_ms = process()
             .sdk()
-            .and_then(|sdk| sdk.client().and_then(presence_client::Client::server_time_ms));
+            .and_then(|sdk| sdk.client().and_then(Client::server_time_ms));
         match server_ms {
             Some(ms) => u64::try_from(ms / 1000).unwrap_or(0),
             None => SystemTime::now()
@@ -177,7 +177,7 @@ pub extern "C" fn TIMGetLoginStatus() -> c_int {
     guarded(login_status::LOGGED_OUT, || {
         let state = process()
             .sdk()
-            .and_then(|sdk| sdk.client().map(presence_client::Client::login_state));
+            .and_then(|sdk| sdk.client().map(Client::login_state));
         match state {
             Some(LoginState::LoggedIn) => login_status::LOGGED_IN,
             Some(LoginState::LoggingIn) => login_status::LOGGING_IN,
@@ -207,6 +207,23 @@ pub unsafe extern "C" fn callExperimentalAPI(
     })
 }
 
+/// A call of the user who is logged in, about a text. −4: NULL or `""`. `begin` makes it of the client.
+///
+/// # Safety
+/// See [`TIMInit`].
+unsafe fn asked(
+    text: *const c_char,
+    reply: Reply,
+    empty: Empty,
+    begin: impl FnOnce(&Client, &[u8]) -> Result<(), Refused>,
+) -> c_int {
+    call(|| {
+        // SAFETY: the caller's.
+        let text = unsafe { guard::text(text) }.ok_or(result::ERR_PARAM)?;
+        as_user(reply, empty, |client| begin(client, text))
+    })
+}
+
 // ---- user status ----
 
 /// R4. Called back with an array of TIMUserStatus of the users that succeeded, and `[]` with a failure. −4: NULL or `""`.
@@ -219,16 +236,13 @@ pub unsafe extern "C" fn TIMGetUserStatus(
     cb: CommCallback,
     user_data: *const c_void,
 ) -> c_int {
-    call(|| {
-        // SAFETY: the caller's.
-        let text = unsafe { guard::text(json_identifier_array) }.ok_or(result::ERR_PARAM)?;
-        let reply = Reply::new(cb, user_data);
-        as_user(reply, Empty::Array, |client| {
-            let ids = json::user_ids(text)?;
-            let done = completion(reply, Empty::Array, |outcome| json::statuses(&outcome.users));
-            Ok(client.get_user_status(ids, done)?)
-        })
-    })
+    let reply = Reply::new(cb, user_data);
+    let begin = |client: &Client, text: &[u8]| {
+        let done = completion(reply, Empty::Array, |outcome| json::statuses(&outcome.users));
+        Ok(client.get_user_status(json::user_ids(text)?, done)?)
+    };
+    // SAFETY: the caller's.
+    unsafe { asked(json_identifier_array, reply, Empty::Array, begin) }
 }
 
 /// R3. −4: NULL or `""`.
@@ -241,16 +255,12 @@ pub unsafe extern "C" fn TIMSetSelfStatus(
     cb: CommCallback,
     user_data: *const c_void,
 ) -> c_int {
-    call(|| {
-        // SAFETY: the caller's.
-        let text = unsafe { guard::text(json_current_user_status) }.ok_or(result::ERR_PARAM)?;
-        let reply = Reply::new(cb, user_data);
-        as_user(reply, Empty::Nothing, |client| {
-            let status = json::custom_status(text)?;
-            let done = completion(reply, Empty::Nothing, |_| String::new());
-            Ok(client.set_self_status(&status, done)?)
-        })
-    })
+    let reply = Reply::new(cb, user_data);
+    let begin = |client: &Client, text: &[u8]| {
+        Ok(client.set_self_status(&json::custom_status(text)?, told_nothing(reply))?)
+    };
+    // SAFETY: the caller's.
+    unsafe { asked(json_current_user_status, reply, Empty::Nothing, begin) }
 }
 
 /// R5.1. −4: NULL or `""`.
@@ -263,16 +273,11 @@ pub unsafe extern "C" fn TIMSubscribeUserStatus(
     cb: CommCallback,
     user_data: *const c_void,
 ) -> c_int {
-    call(|| {
-        // SAFETY: the caller's.
-        let text = unsafe { guard::text(json_identifier_array) }.ok_or(result::ERR_PARAM)?;
-        let reply = Reply::new(cb, user_data);
-        as_user(reply, Empty::Nothing, |client| {
-            let ids = json::user_ids(text)?;
-            let done = completion(reply, Empty::Nothing, |_| String::new());
-            Ok(client.subscribe(ids, done)?)
-        })
-    })
+    let reply = Reply::new(cb, user_data);
+    let begin =
+        |client: &Client, text: &[u8]| Ok(client.subscribe(json::user_ids(text)?, told_nothing(reply))?);
+    // SAFETY: the caller's.
+    unsafe { asked(json_identifier_array, reply, Empty::Nothing, begin) }
 }
 
 /// R5.7; NULL, `""` and `[]` clear the list.
@@ -285,19 +290,20 @@ pub unsafe extern "C" fn TIMUnsubscribeUserStatus(
     cb: CommCallback,
     user_data: *const c_void,
 ) -> c_int {
+    let reply = Reply::new(cb, user_data);
     call(|| {
         // SAFETY: the caller's.
         let text = unsafe { guard::text(json_identifier_array) };
-        let reply = Reply::new(cb, user_data);
         as_user(reply, Empty::Nothing, |client| {
-            let ids = match text {
-                None => Vec::new(),
-                Some(text) => json::user_ids(text)?,
-            };
-            let done = completion(reply, Empty::Nothing, |_| String::new());
-            Ok(client.unsubscribe(ids, done)?)
+            let ids = text.map_or(Ok(Vec::new()), json::user_ids)?;
+            Ok(client.unsubscribe(ids, told_nothing(reply))?)
         })
     })
+}
+
+/// For calls of which only the code matters.
+fn told_nothing(reply: Reply) -> Completion {
+    completion(reply, Empty::Nothing, |_| String::new())
 }
 
 // ---- friends, to read (R9.1) ----
@@ -305,8 +311,8 @@ pub unsafe extern "C" fn TIMUnsubscribeUserStatus(
 /// Called back with an array of FriendProfile.
 #[unsafe(no_mangle)]
 pub extern "C" fn TIMFriendshipGetFriendProfileList(cb: CommCallback, user_data: *const c_void) -> c_int {
+    let reply = Reply::new(cb, user_data);
     call(|| {
-        let reply = Reply::new(cb, user_data);
         as_user(reply, Empty::Nothing, |client| {
             let done = completion(reply, Empty::Nothing, |outcome| json::friend_list(&outcome.users));
             Ok(client.get_friends(done)?)
@@ -324,18 +330,16 @@ pub unsafe extern "C" fn TIMFriendshipGetFriendsInfo(
     cb: CommCallback,
     user_data: *const c_void,
 ) -> c_int {
-    call(|| {
-        // SAFETY: the caller's.
-        let text = unsafe { guard::text(friend_id_list) }.ok_or(result::ERR_PARAM)?;
-        let reply = Reply::new(cb, user_data);
-        as_user(reply, Empty::Nothing, |client| {
-            let asked = json::user_ids(text)?;
-            let done = completion(reply, Empty::Nothing, move |outcome| {
-                json::friends_info(&asked, &outcome.users)
-            });
-            Ok(client.get_friends(done)?)
-        })
-    })
+    let reply = Reply::new(cb, user_data);
+    let begin = |client: &Client, text: &[u8]| {
+        let asked = json::user_ids(text)?;
+        let done = completion(reply, Empty::Nothing, move |outcome| {
+            json::friends_info(&asked, &outcome.users)
+        });
+        Ok(client.get_friends(done)?)
+    };
+    // SAFETY: the caller's.
+    unsafe { asked(friend_id_list, reply, Empty::Nothing, begin) }
 }
 
 /// As [`TIMFriendshipGetFriendsInfo`], in another shape. Only one's own side is known: for both sides the answer is 7013.
@@ -348,22 +352,20 @@ pub unsafe extern "C" fn TIMFriendshipCheckFriendType(
     cb: CommCallback,
     user_data: *const c_void,
 ) -> c_int {
-    call(|| {
-        // SAFETY: the caller's.
-        let text = unsafe { guard::text(json_check_friend_list_param) }.ok_or(result::ERR_PARAM)?;
-        let reply = Reply::new(cb, user_data);
-        as_user(reply, Empty::Nothing, |client| {
-            let check = json::friend_check(text)?;
-            if check.both {
-                let text = "TIMFriendshipCheckFriendType: a client is not told whose friend list it is in";
-                return Err(Refused::Here(code::INTERFACE_NOT_SUPPORTED, text));
-            }
-            let done = completion(reply, Empty::Nothing, move |outcome| {
-                json::friend_checks(&check.user_ids, &outcome.users)
-            });
-            Ok(client.get_friends(done)?)
-        })
-    })
+    let reply = Reply::new(cb, user_data);
+    let begin = |client: &Client, text: &[u8]| {
+        let check = json::friend_check(text)?;
+        if check.both {
+            let text = "TIMFriendshipCheckFriendType: a client is not told whose friend list it is in";
+            return Err(Refused::Here(code::INTERFACE_NOT_SUPPORTED, text));
+        }
+        let done = completion(reply, Empty::Nothing, move |outcome| {
+            json::friend_checks(&check.user_ids, &outcome.users)
+        });
+        Ok(client.get_friends(done)?)
+    };
+    // SAFETY: the caller's.
+    unsafe { asked(json_check_friend_list_param, reply, Empty::Nothing, begin) }
 }
 
 // ---- listeners: NULL clears; a call that runs goes on ----

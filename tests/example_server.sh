@@ -1,10 +1,10 @@
-# For scripts that run examples against a real server: sourced, with $binary, the server's. The script may start programs, $program,
-# $other and $holder, which do not outlive it. What they write into $work is shown when something fails.
-app=1400000001 key=a-secret-key-for-tests-only
+# For scripts that run examples against a real server: sourced, with $tests, this folder. The script may start programs, $program,
+# $other and $holder, which do not outlive it; nor does the server. What they write into $work is shown when something fails.
+. "$tests/server.sh"
 work=$(mktemp -d)
-server='' program='' other='' holder=''
+program='' other='' holder=''
 cleanup() {
-    for pid in $server $program $other $holder; do kill -9 "$pid" 2>/dev/null || true; done
+    for pid in $server_pid $program $other $holder; do kill -9 "$pid" 2>/dev/null || true; done
     rm -rf "$work"
 }
 trap cleanup EXIT
@@ -24,28 +24,3 @@ await() {
         sleep 0.05
     done
 }
-
-# configure LISTEN [LINE...]: writes the configuration, with these lines about the app.
-configure() {
-    cat >"$work/server.toml" <<TOML
-listen = ["$1"]
-[[apps]]
-id = $app
-secret_key = "$key"
-auto_register_on_mention = true
-TOML
-    shift
-    [ $# -eq 0 ] || printf '%s\n' "$@" >>"$work/server.toml"
-}
-
-# Starts the server; $address is where it listens.
-start_server() {
-    : >"$work/server"
-    "$binary" --config "$work/server.toml" >"$work/server" 2>>"$work/server.log" &
-    server=$!
-    await -E server '^listening on '
-    address=$(sed -n 's/^listening on //p' "$work/server")
-}
-
-# sig USER: a UserSig.
-sig() { "$binary" sign --app $app --key $key --user "$1"; }

@@ -4,7 +4,7 @@
 set -eu
 packed=$1 server=$2 work=$3/npm
 here=$(cd "$(dirname "$0")" && pwd)
-. "$here/server.sh"
+. "$here/../server.sh"
 fail() { echo "$*" >&2; exit 1; }
 rm -rf "$work"
 cp -r "$here/npm" "$work"
@@ -18,6 +18,7 @@ packages=$(ls "$work/node_modules")
 left=$(cd "$work/node_modules/tim-presence" && find . -name '*.ts' ! -name '*.d.ts' -o -name '*.cc' -o -name 'tests')
 [ -z "$left" ] || fail "the package holds more than it should: $left"
 
+configure "$work" 127.0.0.1:0
 start_server "$server" "$work"
 for program in consumer.mjs consumer.cjs; do
     user=$(echo $program | tr . _)

@@ -9,10 +9,11 @@ set -eu
 what=$1 built=$2 work=$3/$1
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-. "$here/server.sh"
+. "$root/tests/server.sh"
 fail() { echo "$*" >&2; exit 1; }
 rm -rf "$work"
 mkdir -p "$work"
+configure "$work" 127.0.0.1:0
 # Nobody keeps 100 MB a test; a failure leaves what was built to be looked at.
 trap 'status=$?; stop_server; [ $status != 0 ] || rm -rf "$work"' EXIT
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$root/Cargo.toml" | head -n 1)

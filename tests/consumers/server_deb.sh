@@ -6,7 +6,7 @@ set -eu
 built=$1 work=$2/server_deb
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-. "$here/server.sh"
+. "$root/tests/server.sh"
 fail() { echo "$*" >&2; exit 1; }
 command -v dpkg-deb >/dev/null && command -v dpkg-shlibdeps >/dev/null || { echo 'skipped: no dpkg-dev here'; exit 77; }
 rm -rf "$work"

@@ -42,8 +42,7 @@ async fn it_is_tried_again_and_again_but_never_later_than_30_s_after_the_last_ti
         .world
         .random
         .store(501 * 1001 * 2001 * 4001 - 1, Ordering::SeqCst);
-    drop(peer);
-    app.until("Disconnected 9523").await;
+    app.loses(peer).await;
     let mut last = Instant::now();
     for _ in 0..20 {
         app.until("Connecting 0").await;
@@ -65,8 +64,7 @@ async fn a_server_that_lets_in_and_closes_is_asked_less_and_less_often() {
     server.world.random.store(largest, Ordering::SeqCst);
     let mut waits = Vec::new();
     for _ in 0..4 {
-        drop(peer);
-        app.until("Disconnected 9523").await;
+        app.loses(peer).await;
         let begun = Instant::now();
         peer = server.accept_login().await.0;
         app.until("Connected 0").await;
@@ -75,8 +73,7 @@ async fn a_server_that_lets_in_and_closes_is_asked_less_and_less_often() {
     assert_eq!(waits, [500, 1000, 2000, 4000], "R8.5");
     // One that held begins anew.
     tokio::time::advance(31 * SECOND).await;
-    drop(peer);
-    app.until("Disconnected 9523").await;
+    app.loses(peer).await;
     let begun = Instant::now();
     server.accept_login().await;
     app.until("Connected 0").await;
@@ -88,8 +85,7 @@ async fn a_change_of_network_reconnects_at_once() {
     let mut server = Server::new();
     let (mut app, peer) = App::online(&mut server).await;
     server.world.random.store(400, Ordering::SeqCst);
-    drop(peer);
-    app.until("Disconnected 9523").await;
+    app.loses(peer).await;
     let begun = Instant::now();
     app.client.network_changed().unwrap();
     server.accept_login().await;
@@ -289,8 +285,7 @@ async fn a_server_that_does_not_answer_a_request_counts_as_gone() {
 async fn a_call_while_disconnected_waits_for_the_connection() {
     let mut server = Server::new();
     let (mut app, peer) = App::online(&mut server).await;
-    drop(peer);
-    app.until("Disconnected 9523").await;
+    app.loses(peer).await;
     app.set("busy");
     let (mut peer, _) = server.accept_login().await;
     assert_eq!(
@@ -307,8 +302,7 @@ async fn a_call_that_was_never_sent_ends_with_9523_after_15_s() {
     let mut server = Server::new();
     let (mut app, peer) = App::online(&mut server).await;
     server.world.refusing.store(true, Ordering::SeqCst);
-    drop(peer);
-    app.until("Disconnected 9523").await;
+    app.loses(peer).await;
     let begun = Instant::now();
     app.set("one");
     tokio::task::yield_now().await;

@@ -305,6 +305,5 @@ async fn a_bug_inside_completes_everything_and_leaves_a_client_that_can_be_destr
     app.until("=query -14").await;
     let error = app.client.get_friends(app.note("late")).unwrap_err();
     assert_eq!(error.code, presence_protocol::errors::code::FAILED);
-    app.client.destroy_async(Box::new(|| ())).unwrap();
-    app.until("closed").await;
+    app.end().await;
 }

@@ -1,5 +1,6 @@
-//! The state of a client and what the application does to it. The other halves: [`login`](super::login) for how a
-//! session begins and ends, [`link`](super::link) for what comes and goes over its connection.
+//! The state of a client and what the application does to it. The other parts: [`login`](super::login) for how a
+//! session begins and is ended, [`logout`](super::logout) for how it ends by its own wish, [`link`](super::link) for what
+//! comes and goes over its connection.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! The session of a client: who is logged in, over which connection, what waits for an answer.
 //!
-//! - [`machine`], [`login`], [`link`]: the state machine. Commands, messages, and the time come in; frames, items for the
+//! - [`machine`], [`login`], [`logout`], [`link`]: the state machine. Commands, messages, and the time come in; frames, items for the
 //!   application, and wishes (connect, hang up) come out. No I/O, no clock of its own;
 //! - [`actor`]: the shell that owns the socket and the timer and carries the wishes out;
 //! - [`calls`]: what was accepted and has no result; [`wire`]: what was sent on this connection; [`told`]: what the
@@ -12,6 +12,7 @@ mod calls;
 mod farewell;
 mod link;
 mod login;
+mod logout;
 pub(crate) mod machine;
 mod restarts;
 mod told;

@@ -474,6 +474,18 @@ impl App {
         }
     }
 
+    /// The connection is lost, and that is told.
+    pub async fn loses(&mut self, peer: Peer) {
+        drop(peer);
+        self.until("Disconnected 9523").await;
+    }
+
+    /// Ends the client, and awaits that.
+    pub async fn end(&mut self) {
+        self.client.destroy_async(Box::new(|| ())).unwrap();
+        self.until("closed").await;
+    }
+
     /// Nothing is told within `time`.
     pub async fn is_told_nothing_for(&mut self, time: Duration) {
         if let Ok(line) = timeout(time, self.next()).await {

@@ -224,7 +224,7 @@ mod tests {
     fn a_result_has_a_message_its_users_and_the_evicted() {
         let outcome = Outcome {
             code: 7008,
-            message: String::new(),
+            message: "".into(),
             retry_after_ms: 1_500,
             users: vec![user("alice", "", 3)],
             evicted: vec!["carol".into(), "dave".into()],

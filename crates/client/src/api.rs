@@ -1,5 +1,6 @@
 //! What passes between the application and a client: refusals, results, listeners and the states that can be asked for.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use presence_protocol::errors;
@@ -36,8 +37,8 @@ impl std::error::Error for CallError {}
 pub struct Outcome {
     /// 0 or a code of the table.
     pub code: i32,
-    /// For a person, never empty.
-    pub message: String,
+    /// For a person, never empty. The table's text, where there is no other, costs no allocation.
+    pub message: Cow<'static, str>,
     /// With 7008 and 70050; else 0.
     pub retry_after_ms: u32,
     /// Per user (query, subscribe, unsubscribe, lists).
@@ -51,13 +52,13 @@ impl Outcome {
     pub(crate) fn of(code: i32) -> Outcome {
         Outcome {
             code,
-            message: text_of(code).to_owned(),
+            message: text_of(code).into(),
             ..Outcome::default()
         }
     }
 
     /// A result with a text that says more than the table.
-    pub(crate) fn with_text(code: i32, message: impl Into<String>) -> Outcome {
+    pub(crate) fn with_text(code: i32, message: impl Into<Cow<'static, str>>) -> Outcome {
         Outcome {
             code,
             message: message.into(),

@@ -1,6 +1,7 @@
 //! What comes and goes over the connection: making and losing it (R8.5, R8.6), heartbeats (R2.6), requests and their
 //! answers, notifications (R6).
 
+use std::borrow::Cow;
 use std::io;
 
 use presence::ids::UserId;
@@ -389,14 +390,9 @@ fn outcome_from(reply: Reply) -> Outcome {
         evicted,
         ..
     } = reply;
-    let message = if message.is_empty() {
-        text_of(code).to_owned()
-    } else {
-        message
-    };
     Outcome {
         code,
-        message,
+        message: text_or_of(message, code),
         retry_after_ms,
         users,
         evicted,
@@ -405,13 +401,18 @@ fn outcome_from(reply: Reply) -> Outcome {
 
 /// As [`outcome_from`], for a reply that is a code and a text.
 pub(super) fn outcome_of(reply: &Reply) -> Outcome {
-    let message = if reply.message.is_empty() {
-        text_of(reply.code)
-    } else {
-        &reply.message
-    };
+    let message = text_or_of(reply.message.clone(), reply.code);
     Outcome {
         retry_after_ms: reply.retry_after_ms,
         ..Outcome::with_text(reply.code, message)
+    }
+}
+
+/// What the server says, or else the table.
+fn text_or_of(message: String, code: i32) -> Cow<'static, str> {
+    if message.is_empty() {
+        text_of(code).into()
+    } else {
+        message.into()
     }
 }

@@ -190,9 +190,14 @@ impl<T: Keyed, S: BuildHasher> KeyedSlab<T, S> {
         self.values.at(place)
     }
 
-    /// The id of a place that is known to be in use.
+    /// The id of who lives at `place` now.
     pub(crate) fn id_at(&self, place: u32) -> Option<Id> {
         self.values.id_at(place)
+    }
+
+    /// The same of a place that is in use, as the caller knows: see [`Slab::id_in_use`].
+    pub(crate) fn id_in_use(&self, place: u32) -> Option<Id> {
+        self.values.id_in_use(place)
     }
 
     pub(crate) fn remove(&mut self, id: Id) -> Option<T> {

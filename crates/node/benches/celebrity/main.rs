@@ -138,7 +138,9 @@ impl Arguments {
 fn within(number: &str, min: u32, max: u32) -> Result<u32, String> {
     match number.parse() {
         Ok(value) if (min..=max).contains(&value) => Ok(value),
-        _ => Err(format!("{number:?} is not a whole number from {min} to {max}\n{USAGE}")),
+        _ => Err(format!(
+            "{number:?} is not a whole number from {min} to {max}\n{USAGE}"
+        )),
     }
 }
 
@@ -218,11 +220,7 @@ fn change_again_and_again(celebrity: &Subject, news: &mpsc::Receiver<News>) -> R
 }
 
 /// At a rate until it is over; then waits until its watchers were told of all.
-fn change_steadily(
-    bystander: &Subject,
-    news: mpsc::Receiver<News>,
-    over: &AtomicBool,
-) -> Result<(), String> {
+fn change_steadily(bystander: &Subject, news: mpsc::Receiver<News>, over: &AtomicBool) -> Result<(), String> {
     let (mut next_at, mut changes) = (Instant::now(), 0);
     while !over.load(Ordering::Relaxed) {
         bystander.change();

@@ -215,7 +215,8 @@ impl<T: Transport> Loop<T> {
                 .watchers
                 .as_slice()
                 .iter()
-                .filter_map(|watcher| self.hub.locals.id_at(watcher.user))
+                // A celebrity's are many, and all are noted in this one turn.
+                .filter_map(|watcher| self.hub.locals.id_in_use(watcher.user))
                 .collect();
             watched.pass = Some(Box::new(Pass {
                 receivers,

@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use presence::status::Status;
@@ -403,4 +404,40 @@ async fn a_request_that_is_too_large_moves_no_event_behind_an_unsubscribe_r5_7()
         app.until("=many 6017").await,
         ["bob@2", "=unsubscribe 0", "=many 6017"]
     );
+}
+
+/// A change that waits for a result (R6.4) when the connection is lost again waits for the next one, too; a session that ends
+/// meanwhile takes it along.
+#[tokio::test(start_paused = true)]
+async fn a_change_that_waits_for_a_result_is_not_told_while_disconnected_r6_8() {
+    for ends in [false, true] {
+        let mut server = Server::new();
+        let (mut app, mut peer) = App::online(&mut server).await;
+        app.client.get_friends(app.note("query")).unwrap();
+        app.set("busy");
+        peer.request().await;
+        peer.request().await;
+        drop(peer);
+        let (mut peer, _) = server.accept_login().await;
+        assert_eq!(peer.request().await.1, Request::GetFriends, "R8.6");
+        peer.push(&[("bob", 2)]).await;
+        app.until("Connected 0").await;
+        server.world.refusing.store(true, Ordering::SeqCst);
+        drop(peer);
+        let told = app.until("=busy 9508").await;
+        assert!(told.contains(&"=query 9523".to_owned()), "{told:?}");
+        if ends {
+            app.client.logout(app.note("logout")).unwrap();
+            app.until("=logout 0").await;
+            server.world.refusing.store(false, Ordering::SeqCst);
+            app.log_in();
+        }
+        server.world.refusing.store(false, Ordering::SeqCst);
+        let (mut peer, _) = server.accept_login().await;
+        let told = app.until("Connected 0").await;
+        assert!(!told.contains(&"bob@2".to_owned()), "{told:?}");
+        peer.push(&[("carol", 1)]).await;
+        let told = app.until("carol@1").await;
+        assert_eq!(told.contains(&"bob@2".to_owned()), !ends, "{told:?}");
+    }
 }

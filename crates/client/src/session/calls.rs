@@ -54,6 +54,8 @@ pub(crate) struct Calls {
     next_give_up: Option<Instant>,
     /// What is to be told once the results up to a place were delivered (R6.4).
     behind: VecDeque<(Seq, Item)>,
+    /// There is no connection, and so nothing is told of users (R6.8).
+    away: bool,
 }
 
 impl Calls {
@@ -152,7 +154,7 @@ impl Calls {
     }
 
     fn release_behind(&mut self, out: &mut Vec<Item>) {
-        while self.behind.front().is_some_and(|(seq, _)| *seq < self.front) {
+        while !self.away && self.behind.front().is_some_and(|(seq, _)| *seq < self.front) {
             out.extend(self.behind.pop_front().map(|(_, item)| item));
         }
     }
@@ -239,14 +241,17 @@ impl Calls {
                 State::Session | State::Done(_) => {}
             }
         }
+        self.away = true;
         self.unsent = self.front;
         self.note_give_up(Some(until));
         self.release(out);
     }
 
-    /// There is a connection: nobody gives up waiting for one.
-    pub(crate) fn connected(&mut self) {
+    /// There is a connection: nobody gives up waiting for one, and what was held meanwhile is told.
+    pub(crate) fn connected(&mut self, out: &mut Vec<Item>) {
         self.next_give_up = None;
+        self.away = false;
+        self.release_behind(out);
     }
 
     /// When [`Calls::give_up`] has something to do.
@@ -280,15 +285,23 @@ impl Calls {
                 call.state = State::Done(Outcome::of(code));
             }
         }
-        self.release(out);
+        self.release_last(out);
     }
 
-    /// Everything ends with `code`; what was held behind a result is told.
+    /// Everything ends with `code`; what was held behind a result alone is told.
     pub(crate) fn end_all(&mut self, code: i32, out: &mut Vec<Item>) {
         for call in &mut self.calls {
             if !matches!(call.state, State::Done(_)) {
                 call.state = State::Done(Outcome::of(code));
             }
+        }
+        self.release_last(out);
+    }
+
+    /// The session is over: what was held until its connection comes back will not be told.
+    fn release_last(&mut self, out: &mut Vec<Item>) {
+        if self.away {
+            self.behind.clear();
         }
         self.release(out);
     }
@@ -454,6 +467,7 @@ mod tests {
         let change = calls.accept_request(done(), set(), None);
         assert_eq!(send_all(&mut calls), [query, change]);
         calls.connection_died(Instant::now(), &mut out);
+        calls.connected(&mut out);
         calls.tell(Item::Expired, &mut out);
         calls.complete(query, Outcome::of(0), &mut out);
         assert_eq!(codes(&mut out), [0, code::DISCONNECTED, -100]);

@@ -189,6 +189,7 @@ impl Machine {
             .set_login_user(Some(account.user.as_str().to_owned()));
         self.outlet.visible.set_login_state(LoginState::LoggedIn);
         self.tell_connection(ConnectionState::Connected, code::OK, "");
+        self.calls.connected(&mut self.items);
         self.complete(call, Outcome::of(code::OK));
         let user = account.user;
         self.log(LogLevel::Info, || "logged in".to_owned());
@@ -209,8 +210,8 @@ impl Machine {
 
     fn resume_session(&mut self, mut session: Box<Session>, login: LoginReply, now: Instant) {
         session.number = login.session;
-        self.calls.connected();
         self.tell_connection(ConnectionState::Connected, code::OK, "");
+        self.calls.connected(&mut self.items);
         self.log(LogLevel::Info, || "the connection is restored".to_owned());
         self.continue_session(session, login, now);
     }

@@ -326,7 +326,7 @@ fn a_destroy_that_is_refused_in_a_callback_closes_the_client_for_nobody() {
     let asked = unsafe { timGetFriends(client, Some(destroy_again_and_again), data_of(&refused)) };
     assert_eq!(asked, code::OK);
     let mut answers = std::collections::BTreeSet::new();
-    while refused.times.load(Ordering::SeqCst) < 20_000 {
+    while refused.times.load(Ordering::SeqCst) < 100_000 {
         let mut state = 0;
         // SAFETY: a place of this function.
         answers.insert(unsafe { timGetLoginState(client, &raw mut state) });

@@ -23,8 +23,6 @@ use presence::time::{Mono, Wall};
 use super::pending::{Known, Told};
 use crate::event_loop::Loop;
 use crate::hub::Watched;
-use crate::hub::fanout::reasons_told;
-use crate::hub::watchers::Reasons;
 use crate::slab::Id;
 use crate::transport::Transport;
 
@@ -184,10 +182,7 @@ impl<T: Transport> Loop<T> {
         let Some(local) = self.hub.local(&user) else {
             return;
         };
-        let told = self
-            .apps
-            .get(&user.app)
-            .map_or(Reasons::NONE, |app| reasons_told(&app.settings));
+        let told = self.reasons_told(user.app);
         let devices = self.hub.devices(&user).to_vec();
         let presence = Presence {
             status: Status::Offline,

@@ -9,7 +9,6 @@ use presence::ids::{AppId, UserId, UserKey};
 use super::pending::{Devices, Known, Pending, Told};
 use crate::engine::{Answer, Command, Snapshot};
 use crate::event_loop::Loop;
-use crate::hub::fanout::reasons_told;
 use crate::hub::watchers::Reasons;
 use crate::slab::Id;
 use crate::transport::Transport;
@@ -90,10 +89,7 @@ impl<T: Transport> Loop<T> {
         let Some(local) = self.hub.local(&user) else {
             return;
         };
-        let told = self
-            .apps
-            .get(&user.app)
-            .map_or(Reasons::NONE, |app| reasons_told(&app.settings));
+        let told = self.reasons_told(user.app);
         let mut receivers = self.hub.devices(&user).to_vec();
         if let Devices::One(connection) = devices {
             // None, if it logged out meanwhile (R8.8).
@@ -149,9 +145,7 @@ impl<T: Transport> Loop<T> {
 
     /// R7.4.
     pub(crate) fn friends_are_told(&self, app: AppId) -> bool {
-        self.apps
-            .get(&app)
-            .is_some_and(|app| reasons_told(&app.settings).meets(Reasons::FRIEND))
+        self.reasons_told(app).meets(Reasons::FRIEND)
     }
 
     /// The friends of a user who is here are known: it watches them, and nobody else for that reason.

@@ -102,6 +102,13 @@ impl<T: Transport> Deliveries<'_, T> {
 }
 
 impl<T: Transport> Loop<T> {
+    /// As [`reasons_told`], of the users of `app` now.
+    pub(crate) fn reasons_told(&self, app: AppId) -> Reasons {
+        self.apps
+            .get(&app)
+            .map_or(Reasons::NONE, |app| reasons_told(&app.settings))
+    }
+
     /// R6.1: tells everyone here who is to hear that `user` shows `presence`.
     pub(crate) fn change(&mut self, user: UserKey, presence: &Presence) {
         if self.loops == 1 || home_of(&user, self.loops) == self.index {
@@ -187,10 +194,11 @@ impl<T: Transport> Loop<T> {
         if watched.watchers.is_empty() {
             return;
         }
-        let told = self
-            .apps
-            .get(&watched.key.app)
-            .map_or(Reasons::NONE, |app| reasons_told(&app.settings));
+        let app = watched.key.app;
+        let told = self.reasons_told(app);
+        let Some(watched) = self.hub.watched.get_mut(id) else {
+            return;
+        };
         if told.meets(Reasons::SUBSCRIBER) {
             watched.missed = false;
         } else if watched
@@ -199,7 +207,6 @@ impl<T: Transport> Loop<T> {
             .iter()
             .any(|watcher| watcher.reasons.meets(Reasons::SUBSCRIBER))
         {
-            let app = watched.key.app;
             self.note_missed(app, id);
         }
         if told.is_empty() {
@@ -274,10 +281,7 @@ impl<T: Transport> Loop<T> {
         let Some(app) = self.hub.watched.get(id).map(|watched| watched.key.app) else {
             return true;
         };
-        let told = self
-            .apps
-            .get(&app)
-            .map_or(Reasons::NONE, |app| reasons_told(&app.settings));
+        let told = self.reasons_told(app);
         if !told.meets(Reasons::SUBSCRIBER) {
             self.note_missed(app, id);
         }

@@ -2,11 +2,13 @@ package tim.presence
 
 import java.util.concurrent.CompletableFuture
 import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.future.future
 import kotlinx.coroutines.launch
+import kotlinx.coroutines.yield
 
 /**
  * A [PresenceClient] for Java: futures and listeners in the place of suspending functions and flows.
@@ -91,8 +93,12 @@ public class FutureClient(options: ClientOptions) : AutoCloseable {
     }
 
     private fun <T> listen(events: Flow<T>, listener: Listener<T>): AutoCloseable {
-        val job = scope.launch {
+        // Begun here and now, so that the listener misses nothing that comes after this returned; run elsewhere.
+        val job = scope.launch(start = CoroutineStart.UNDISPATCHED) {
+            var onCallersThread = true
             events.collect { event ->
+                if (onCallersThread) yield()
+                onCallersThread = false
                 try {
                     listener.on(event)
                 } catch (thrown: Exception) {

@@ -1,14 +1,17 @@
 package tim.presence
 
+import java.util.concurrent.CountDownLatch
 import kotlin.io.path.createTempDirectory
 import kotlin.test.assertEquals
 import kotlin.test.assertFalse
+import kotlin.test.assertNotEquals
 import kotlin.test.assertNull
 import kotlin.test.assertTrue
 import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
 import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.launch
@@ -233,6 +236,29 @@ class ClientTest {
                 }
                 client.setSelfStatus("still here")
                 assertEquals("still here", client.getUserStatus("alice").customStatus)
+            }
+        }
+    }
+
+    @Test
+    fun `a listener of FutureClient is told of what comes after it was added, on a thread of its own`() = test {
+        EmbeddedServer().use { server ->
+            FutureClient(server.address, APP).use { alice ->
+                val here = Thread.currentThread()
+                val threads = Channel<Thread>(Channel.UNLIMITED)
+                alice.client.login(server, "alice")
+                alice.client.getUserStatus("alice") // the login's own notification waits by now, for the first listener
+                alice.onStatusChanges { threads.trySend(Thread.currentThread()) }
+                assertNotEquals(here, threads.receive())
+                // The threads of listeners have something else to do.
+                val free = CountDownLatch(1)
+                repeat(2 * Runtime.getRuntime().availableProcessors() + 2) { launch(Dispatchers.Default) { free.await() } }
+                val told = Channel<List<UserStatus>>(Channel.UNLIMITED)
+                alice.onStatusChanges { told.trySend(it) }
+                alice.client.setSelfStatus("told")
+                alice.client.getUserStatus("alice")
+                free.countDown()
+                told.until { list -> list.any { it.customStatus == "told" } }
             }
         }
     }

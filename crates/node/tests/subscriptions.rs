@@ -23,6 +23,7 @@ stories!(
     losing_the_plan_stops_pushes_too_r7_2,
     friends_are_told_while_the_switch_is_on_r7_4,
     a_friend_who_is_subscribed_to_is_told_of_once_r6_2,
+    a_friend_who_was_deleted_meanwhile_is_online_no_more_r6_6,
     friends_are_the_backends_and_may_be_listed_r9_1,
     a_third_of_many_users_find_each_other_whatever_loop_they_are_on,
 );
@@ -506,6 +507,35 @@ async fn a_friend_who_is_subscribed_to_is_told_of_once_r6_2(kind: Kind) {
     alice.list_change().await;
     bob.set("still").await;
     assert_eq!(alice.push_of("bob").await.custom_status, "still");
+    node.stop().await;
+}
+
+/// R1.5: nobody is left of whom a change could be told.
+async fn a_friend_who_was_deleted_meanwhile_is_online_no_more_r6_6(kind: Kind) {
+    let node = kind.node(AppSettings {
+        friend_status_notify: true,
+        ..settings()
+    });
+    node.admin.set_friends(user("alice"), vec![user_id("bob")]).await;
+    let _bob = node.login("bob").await;
+    let (mut alice, login, _) = node.login_with(node.login_request("alice")).await;
+    let online = alice.push_of("bob").await;
+    assert_eq!(online.status, ONLINE);
+    alice.log_out().await;
+    node.admin.delete_account(user("bob")).await;
+
+    let request = resume(node.login_request("alice"), &login, &[&online]);
+    let (mut alice, _, _) = node.login_with(request).await;
+    let gone = alice.push_of("bob").await;
+    assert_eq!(gone.status, UNLOGINED);
+    assert!(gone.version > online.version, "R6.5");
+    // Once is enough, and it hides nothing.
+    drop(alice);
+    let request = resume(node.login_request("alice"), &login, &[&gone]);
+    let (mut alice, _, _) = node.login_with(request).await;
+    node.admin.import_account(user("bob")).await;
+    let back = alice.push_of("bob").await;
+    assert!(back.version > gone.version);
     node.stop().await;
 }
 

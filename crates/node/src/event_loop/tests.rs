@@ -103,6 +103,10 @@ impl Engine for Controlled {
     fn close(&mut self, at: Now) {
         self.inner.close(at);
     }
+
+    fn knows(&self, told: Version, kept: Version) -> bool {
+        self.inner.knows(told, kept)
+    }
 }
 
 struct Incoming(mpsc::Receiver<DuplexStream>);
@@ -508,6 +512,45 @@ async fn whoever_is_let_in_while_the_server_drains_is_asked_to_go() {
         drop(alice);
         drained.await;
     }
+}
+
+/// R6.6: of herself and of bob, whom she subscribes to.
+#[tokio::test(start_paused = true)]
+async fn who_learned_after_a_crash_what_did_not_change_is_told_nothing_after_the_next() {
+    let mut store = Held::default();
+    let world = World::with_store(&mut store, false);
+    let _bob = world.logged_in("bob").await;
+    let mut alice = world.logged_in("alice").await;
+    let user_ids = vec!["bob".to_owned()];
+    alice.send(2, &Request::Subscribe { user_ids }).await;
+    assert_eq!(alice.reply(2).await.code, 0);
+    // So that the store has them.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+
+    let mut store = store.snapshot();
+    let world = World::with_store(&mut store, true);
+    let mut alice = world.logged_in("alice").await;
+    let mut known = Vec::new();
+    while known.len() < 2 {
+        let ServerMessage::Push(changes) = alice.message().await else {
+            panic!("what alice and bob show");
+        };
+        known.extend(changes.into_iter().map(|change| KnownUser {
+            user_id: change.user_id,
+            version: Version(change.version),
+            online: true,
+        }));
+    }
+
+    let world = World::with_store(&mut store.snapshot(), true);
+    let mut alice = world.connect().await;
+    let login = LoginRequest {
+        known,
+        ..login_request("alice")
+    };
+    alice.send(1, &Request::Login(login)).await;
+    assert_eq!(alice.reply(1).await.code, 0);
+    assert!(!alice.hears_something().await, "it knows all");
 }
 
 /// Its catch-up comes when it has logged out already, and another device of the user is there.

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use presence::ids::{AppId, UserId, UserKey};
-use presence::status::{CustomStatus, Presence, Reason, Status, Version};
+use presence::status::{CustomStatus, Presence, Reason, Status, VERSION_MAX, Version};
 use presence::time::{Mono, Wall};
 
 use super::pending::{Known, Told};
@@ -207,6 +207,39 @@ impl<T: Transport> Loop<T> {
         }
         if !withheld.is_empty() {
             self.wait_for(user, withheld);
+        }
+    }
+
+    /// Those of `ids` that have no account, though this start told the client on `device` that they are ONLINE: they were
+    /// deleted while it was away (R1.5), and are its friends still (R6.6). The deletion made a change, the next version at
+    /// the least, and whoever has the account anew is above that. Nobody else is told: a client may say what it likes.
+    pub(crate) fn tell_deleted(&mut self, user: UserKey, device: Id, ids: &[UserId], known: &Known) {
+        let Some(local) = self.hub.local(&user) else {
+            return;
+        };
+        let reasons = self.reasons_told(user.app);
+        let of_this_start = self.version_of_absent()..VERSION_MAX;
+        for id in ids {
+            let Some(told) = known.get(id) else { continue };
+            let key = UserKey {
+                app: user.app,
+                user: *id,
+            };
+            let watched = self.hub.watched_id(&key);
+            let Some(watched) = watched.and_then(|id| self.watched_absent(id)) else {
+                continue;
+            };
+            let may_be_told = reasons.meets(watched.watchers.reasons_of(local.place()));
+            if may_be_told && told.online && of_this_start.contains(&told.version) {
+                let presence = Presence {
+                    status: Status::Unlogined,
+                    custom: CustomStatus::default(),
+                    version: Version(told.version.0 + 1),
+                    since: self.now.wall,
+                    reason: Reason::Server,
+                };
+                self.send_presence(device, &key, &presence);
+            }
         }
     }
 

@@ -75,6 +75,9 @@ impl<T: Transport> Loop<T> {
         }
         self.send_known(user, devices, reason, ids, &known);
         self.await_absent(user, ids, &known);
+        if let Devices::One(device) = devices {
+            self.tell_deleted(user, device, ids, &known);
+        }
     }
 
     /// Sends what watched users show to devices that were told something else, or nothing (R6.6).

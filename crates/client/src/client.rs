@@ -1,9 +1,8 @@
 //! The client as the application holds it: checks what can be checked without knowing anything, and sends commands.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
 use presence_protocol::errors::code;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -13,11 +12,11 @@ use crate::data_dir::Identity;
 use crate::delivery::{Outlet, poll, shared, shared::SharedThread, thread::CallbackThread};
 pub use crate::delivery::{ThreadHook, WakeFn};
 use crate::dial::Dialer;
+use crate::door::{Door, closing};
 use crate::options::{DeliveryMode, Options};
 use crate::runtime::{Lease, Runtime, fork_depth, join_if_unused};
 use crate::session::machine::Machine;
 use crate::session::{Ask, Command, actor};
-use crate::visible::lock;
 use crate::world::{SystemWorld, World};
 
 /// Called once when nothing else of the client will be.
@@ -54,33 +53,6 @@ enum Delivery {
     Thread(CallbackThread),
     Shared(Arc<SharedThread>),
     Poll,
-}
-
-/// Where commands enter. What is sent under its lock is in the order of acceptance, and nothing follows a close.
-pub(crate) struct Door {
-    state: Mutex<DoorState>,
-}
-
-struct DoorState {
-    commands: Sender<Command>,
-    open: Open,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Open {
-    Yes,
-    Failed,
-    Closing,
-}
-
-impl Door {
-    /// The client failed: calls are refused, closing is not.
-    pub(crate) fn fail(&self) {
-        let mut state = lock(&self.state);
-        if state.open == Open::Yes {
-            state.open = Open::Failed;
-        }
-    }
 }
 
 impl Client {
@@ -273,7 +245,7 @@ impl Client {
     /// Whether its end was begun: then only what ends it, and poll, is not answered `CLOSED`.
     #[must_use]
     pub fn is_closing(&self) -> bool {
-        lock(&self.shared.door.state).open == Open::Closing
+        self.shared.door.is_closing()
     }
 
     /// The network changed or came back: a connection that is waited for or being made, up to the answer to its login, is
@@ -283,9 +255,9 @@ impl Client {
     pub fn network_changed(&self) -> Result<(), CallError> {
         self.check_fork()?;
         {
-            let door = self.shared.enter()?;
+            let mut door = self.shared.door.enter()?;
             if self.shared.outlet.visible.network_changes() {
-                forward(&door, Command::NetworkChanged);
+                door.push(Command::NetworkChanged);
             }
         }
         self.shared.ring();
@@ -377,7 +349,7 @@ impl Client {
         self.check_fork()?;
         let visible = &self.shared.outlet.visible;
         {
-            let door = self.shared.enter()?;
+            let mut door = self.shared.door.enter()?;
             if !visible.promise(promises_max) {
                 return Err(CallError::new(
                     code::BUSY,
@@ -387,7 +359,7 @@ impl Client {
             if matches!(command, Command::Login { .. }) {
                 visible.login_accepted();
             }
-            forward(&door, command);
+            door.push(command);
         }
         self.shared.ring();
         Ok(())
@@ -404,30 +376,13 @@ impl Client {
     }
 }
 
-fn forward(door: &DoorState, command: Command) {
-    // Its receiver lives until it took a close, after which nobody gets here.
-    let _ = door.commands.send(command);
-}
-
 impl Shared {
     /// Whether the calling thread is the runtime's, which runs no application code but wake callbacks.
     fn on_runtime(&self) -> bool {
         self.runtime.as_ref().is_some_and(|runtime| runtime.runs_here())
     }
 
-    fn enter(&self) -> Result<std::sync::MutexGuard<'_, DoorState>, CallError> {
-        let door = lock(&self.door.state);
-        match door.open {
-            Open::Yes => Ok(door),
-            Open::Failed => Err(CallError::new(
-                code::FAILED,
-                "an internal error ended this client; destroy it",
-            )),
-            Open::Closing => Err(closing()),
-        }
-    }
-
-    /// Wakes the actor, which finds what was forwarded.
+    /// Wakes the actor, which finds what entered.
     fn ring(&self) {
         if let Some(runtime) = &self.runtime {
             runtime.caller().call_from_here();
@@ -437,14 +392,7 @@ impl Shared {
 
     /// Refuses by handing `closed` back.
     fn begin_close(&self, closed: Option<ClosedFn>) -> Result<(), Option<ClosedFn>> {
-        {
-            let mut door = lock(&self.door.state);
-            if door.open == Open::Closing {
-                return Err(closed);
-            }
-            door.open = Open::Closing;
-            forward(&door, Command::Close { closed });
-        }
+        self.door.close(closed)?;
         self.ring();
         Ok(())
     }
@@ -457,10 +405,6 @@ impl Drop for Shared {
             let _ = self.begin_close(None);
         }
     }
-}
-
-fn closing() -> CallError {
-    CallError::new(code::CLOSED, "the client is closing")
 }
 
 fn no_resource(error: std::io::Error) -> CallError {
@@ -492,13 +436,7 @@ impl Parts {
             delivery,
             bell,
         } = self;
-        let (commands, received) = crossbeam_channel::unbounded();
-        let door = Arc::new(Door {
-            state: Mutex::new(DoorState {
-                commands,
-                open: Open::Yes,
-            }),
-        });
+        let (door, inbox) = Door::new();
         let queue_max = options.queue_max;
         let (lease, runtime) = lease.unzip();
         let now = tokio::time::Instant::now();
@@ -510,13 +448,7 @@ impl Parts {
             Arc::clone(&outlet),
             now,
         );
-        on.spawn(actor::run(
-            machine,
-            received,
-            Arc::clone(&bell),
-            Arc::clone(&door),
-            lease,
-        ));
+        on.spawn(actor::run(machine, inbox, Arc::clone(&bell), lease));
         let fork_depth = fork_depth();
         Client {
             shared: Arc::new(Shared {
@@ -546,7 +478,7 @@ mod tests {
         for _ in 0..1_000 {
             client.network_changed().unwrap();
         }
-        let waiting = || lock(&client.shared.door.state).commands.len();
+        let waiting = || client.shared.door.waiting();
         assert_eq!(waiting(), 1);
         while waiting() > 0 {
             tokio::task::yield_now().await;

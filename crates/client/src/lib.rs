@@ -12,6 +12,7 @@
 //! ```
 //!
 //! - [`options`]: every option in one table;
+//! - `door`: how commands come from the application's threads to the session;
 //! - `session`: the state machine of a login (R8) and the shell that gives it a socket and a clock;
 //! - `delivery`: the only way out to the application;
 //! - `runtime`: the threads that all clients of a process share, their honest end, and `fork`; `caller`: who goes first;
@@ -26,6 +27,7 @@ mod client;
 mod data_dir;
 mod delivery;
 mod dial;
+mod door;
 pub mod options;
 #[cfg(feature = "test-panic")]
 mod planted;

@@ -29,7 +29,7 @@ pub(crate) use sync::thread_mark;
 /// Stack of a thread that runs callbacks: as much as a thread of a C program has, for callbacks that were written for
 /// one. Only what is used takes memory.
 pub(crate) const CALLBACK_STACK_BYTES: usize = 8 << 20;
-use sync::{AtomicBool, AtomicUsize, Condvar, Mutex, MutexGuard, Token, lock};
+use sync::{AtomicBool, AtomicUsize, Condvar, Mutex, Token, lock};
 
 /// Called on each callback thread as it starts (`true`) and ends (`false`).
 pub type ThreadHook = Box<dyn Fn(bool) + Send + Sync>;
@@ -177,35 +177,11 @@ impl Outlet {
     fn await_end(&self, deadline: Option<Instant>) -> bool {
         let mut station = lock(&self.station);
         while !station.ended {
-            match self.wait(station, deadline) {
+            match sync::wait(&self.moved, station, deadline) {
                 Some(later) => station = later,
                 None => return false,
             }
         }
         true
-    }
-
-    fn wait<'a>(
-        &'a self,
-        station: MutexGuard<'a, Station>,
-        deadline: Option<Instant>,
-    ) -> Option<MutexGuard<'a, Station>> {
-        let Some(deadline) = deadline else {
-            return Some(
-                self.moved
-                    .wait(station)
-                    .unwrap_or_else(std::sync::PoisonError::into_inner),
-            );
-        };
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return None;
-        }
-        Some(
-            self.moved
-                .wait_timeout(station, left)
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .0,
-        )
     }
 }

@@ -4,8 +4,8 @@
 use std::io::{self, Read, Write};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use presence_protocol::errors::code;
@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::consumer::{Consumer, Ran};
 use super::queue::Item;
-use super::sync::{Condvar, Mutex, lock, thread_mark};
+use super::sync::{self, Condvar, Mutex, lock, thread_mark};
 use super::{Outlet, WakeFn, Waker};
 use crate::api::CallError;
 
@@ -119,16 +119,10 @@ impl Chime {
     fn silence(&self, deadline: Option<Instant>) -> bool {
         let mut state = lock(&self.state);
         while state.ringing > 0 {
-            let Some(deadline) = deadline else {
-                state = self.returned.wait(state).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            };
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
+            match sync::wait(&self.returned, state, deadline) {
+                Some(later) => state = later,
+                None => return false,
             }
-            let waited = self.returned.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let last = state.callback.take();
         drop(state);
@@ -281,7 +275,7 @@ fn claim(outlet: &Outlet, deadline: Option<Instant>) -> Option<Consumer> {
         if let Some(consumer) = station.consumer.take() {
             return Some(consumer);
         }
-        station = outlet.wait(station, deadline)?;
+        station = sync::wait(&outlet.moved, station, deadline)?;
     }
 }
 

@@ -140,7 +140,7 @@ pub(crate) fn join(outlet: &Outlet, thread: &Arc<SharedThread>, deadline: Option
 }
 
 pub(super) fn take_turns(due: &Receiver<Option<Arc<Outlet>>>) {
-    while let Ok(Some(outlet)) = due.recv() {
+    while let Some(outlet) = due.recv() {
         let Waker::Shared(scheduler) = &outlet.waker else {
             continue;
         };

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use crossbeam_channel::Receiver;
 use presence_protocol::errors::code;
 use presence_protocol::frame::{self, Next as Frame};
 use presence_protocol::message::decode_server;
@@ -23,9 +22,9 @@ use super::machine::{FarewellWish, Link, Machine, Next};
 use super::wire::{IDLE_BUFFER_BYTES, SERVER_FRAME_BYTES_MAX};
 use super::{Command, farewell};
 use crate::api::LogLevel;
-use crate::client::Door;
 use crate::data_dir::UnsaidLogout;
 use crate::delivery::queue::Item;
+use crate::door::Inbox;
 use crate::runtime::{Lease, Runtime};
 use crate::world::{Connecting, Stream};
 
@@ -52,24 +51,23 @@ struct Panicked;
 /// Runs a client to its end. `lease`: of the runtime it runs on, if that is ours.
 pub(crate) async fn run(
     mut machine: Machine,
-    commands: Receiver<Command>,
+    mut inbox: Inbox,
     bell: Arc<Notify>,
-    door: Arc<Door>,
     lease: Option<Lease<Runtime>>,
 ) {
-    let closed = match contained(drive(&mut machine, &commands, &bell))
+    let closed = match contained(drive(&mut machine, &mut inbox, &bell))
         .await
         .and_then(|driven| driven)
     {
         Ok(closed) => closed,
         Err(Panicked) => {
-            door.fail();
+            inbox.fail();
             machine.outlet.visible.set_failed();
             machine.log(LogLevel::Error, || {
                 "an internal error ended this client".to_owned()
             });
             machine.end(code::PANIC);
-            answer_panic(&mut machine, &commands, &bell).await
+            answer_panic(&mut machine, &mut inbox, &bell).await
         }
     };
     let outlet = Arc::clone(&machine.outlet);
@@ -77,18 +75,14 @@ pub(crate) async fn run(
     last.extend(closed.map(Item::Closed));
     last.push(Item::End);
     drop(machine);
-    drop(commands);
+    drop(inbox);
     // Before the end is seen, so that whoever sees it knows whether the runtime is ending too.
     drop(lease);
     outlet.push_all(&mut last);
 }
 
 /// Lives until it is closed.
-async fn drive(
-    machine: &mut Machine,
-    commands: &Receiver<Command>,
-    bell: &Notify,
-) -> Result<Closed, Panicked> {
+async fn drive(machine: &mut Machine, inbox: &mut Inbox, bell: &Notify) -> Result<Closed, Panicked> {
     let mut line = Line::default();
     let mut timer = Timer::new(Instant::now());
     let mut in_a_row = 0;
@@ -96,7 +90,7 @@ async fn drive(
         let now = Instant::now();
         let mut more = true;
         for _ in 0..COMMANDS_A_TURN {
-            let Ok(command) = commands.try_recv() else {
+            let Some(command) = inbox.next() else {
                 more = false;
                 break;
             };
@@ -130,6 +124,7 @@ async fn drive(
             // Else all of this was pending because the task has had its share of the thread.
             if timer.is_pending() && has_budget_remaining() {
                 machine.tidy();
+                inbox.tidy();
                 in_a_row = 0;
             }
             timer
@@ -155,10 +150,10 @@ async fn drive(
 }
 
 /// A client that failed: whatever still comes ends with PANIC, until it is closed.
-async fn answer_panic(machine: &mut Machine, commands: &Receiver<Command>, bell: &Notify) -> Closed {
+async fn answer_panic(machine: &mut Machine, inbox: &mut Inbox, bell: &Notify) -> Closed {
     loop {
         let now = Instant::now();
-        while let Ok(command) = commands.try_recv() {
+        while let Some(command) = inbox.next() {
             match command {
                 Command::Login { done, .. }
                 | Command::Logout { done }

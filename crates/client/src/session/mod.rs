@@ -57,8 +57,8 @@ pub(crate) enum Command {
 }
 
 /// What a call asks of the server: the requests that are the application's, which are the small ones. Commands wait in
-/// blocks of 31, so each byte here is 31 in an idle client; in boxes they would cost each call an allocation that another
-/// thread frees.
+/// queues with room for four, so each byte here is eight in an idle client; in boxes they would cost each call an allocation that
+/// another thread frees.
 pub(crate) enum Ask {
     RenewUserSig(String),
     SetSelfStatus(String),

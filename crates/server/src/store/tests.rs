@@ -1,9 +1,11 @@
 //! The store against a model, on disks that lose, cut and refuse.
 
+mod disk;
+
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crossbeam_channel::{Sender, bounded};
 use presence::ids::{AppId, SessionId, UserId, UserKey};
@@ -13,8 +15,8 @@ use presence::user::Mark;
 use presence_node::durable::record::{encode_deleted, encode_friends, user_key};
 use presence_node::durable::{Saved, Table};
 use proptest::prelude::*;
-use redb::StorageBackend;
 
+use self::disk::{Disk, Step, write};
 use super::control::PATIENCE;
 use super::file::{FILES_NUMBER, FORMAT, Pending, RESERVE, StoreFile, each_record};
 use super::folder::Folder;
@@ -133,100 +135,6 @@ fn load(handle: &StoreHandle) -> Model {
         })
         .expect("loaded");
     model
-}
-
-/// A disk in memory that knows what was synced.
-#[derive(Debug, Clone, Default)]
-struct Disk {
-    inner: Arc<Mutex<DiskState>>,
-    refuses: Arc<AtomicBool>,
-}
-
-#[derive(Debug, Default)]
-struct DiskState {
-    bytes: Vec<u8>,
-    /// What was done, in order.
-    steps: Vec<Step>,
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    Write(u64, Vec<u8>),
-    SetLen(u64),
-    Sync,
-    /// So many commits were acknowledged.
-    Committed(usize),
-}
-
-impl Disk {
-    fn with(bytes: Vec<u8>) -> Disk {
-        let disk = Disk::default();
-        disk.state().bytes = bytes;
-        disk
-    }
-
-    fn state(&self) -> MutexGuard<'_, DiskState> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn open(&self) -> Result<StoreFile, StoreError> {
-        let guard = Guarded::new(self.clone()).expect("a length");
-        StoreFile::open(std::path::Path::new("disk"), guard)
-    }
-
-    fn refused(&self) -> io::Result<()> {
-        if self.refuses.load(Ordering::Relaxed) {
-            return Err(io::Error::from(io::ErrorKind::StorageFull));
-        }
-        Ok(())
-    }
-}
-
-fn write(bytes: &mut [u8], offset: u64, data: &[u8]) -> io::Result<()> {
-    let from = usize::try_from(offset).map_err(io::Error::other)?;
-    bytes
-        .get_mut(from..from + data.len())
-        .ok_or(io::ErrorKind::UnexpectedEof)?
-        .copy_from_slice(data);
-    Ok(())
-}
-
-impl StorageBackend for Disk {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.state().bytes.len() as u64)
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let from = usize::try_from(offset).map_err(io::Error::other)?;
-        let state = self.state();
-        let bytes = state.bytes.get(from..from + out.len());
-        out.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
-        Ok(())
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.refused()?;
-        let mut state = self.state();
-        state
-            .bytes
-            .resize(usize::try_from(len).map_err(io::Error::other)?, 0);
-        state.steps.push(Step::SetLen(len));
-        Ok(())
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.refused()?;
-        self.state().steps.push(Step::Sync);
-        Ok(())
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.refused()?;
-        let mut state = self.state();
-        write(&mut state.bytes, offset, data)?;
-        state.steps.push(Step::Write(offset, data.to_vec()));
-        Ok(())
-    }
 }
 
 /// What a machine that lost its power leaves: everything synced, and of what was not any part.
